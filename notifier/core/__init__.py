@@ -1,0 +1,1 @@
+"""The domain: what notifications are and who sees them. Knows no socket, no HTTP, no driver."""

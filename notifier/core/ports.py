@@ -1,0 +1,202 @@
+"""What the domain needs from the outside world. Implementations stand in ``store/``, ``realtime/`` and ``http/``.
+
+Duties of every implementation: its driver's errors become ``StoreUnavailable``; a cancelled call
+leaves nothing half-done that a later call could not repair; every method may be called concurrently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from notifier.core.models import (
+    Entry,
+    Mark,
+    Outline,
+    Preferences,
+    Principal,
+    Publication,
+    Receipt,
+    Ref,
+    ServiceKey,
+    Subscriber,
+    View,
+)
+
+WatermarkField = Literal["seen", "read", "dismissed"]
+
+
+class Log(Protocol):
+    """The append-only logs of all audiences."""
+
+    async def append(self, publication: Publication) -> Receipt:
+        """Make one entry for each audience durable and return them.
+
+        Entry n+1 of a log is never visible before entry n. With an idempotency key known from an
+        earlier call (24 h) the first receipt is returned, and missing entries of it are completed;
+        with another fingerprint it raises ``Conflict``.
+        """
+        ...
+
+    async def withdraw(self, notification_id: str, *, publisher: str | None, now: int) -> list[Entry]:
+        """End the life of a notification in all its logs; return the withdrawal entries appended.
+
+        Repeating it returns the same entries. ``publisher`` restricts it to that publisher's own
+        notifications (None: anybody's). Raises ``NotFound``.
+        """
+        ...
+
+    async def heads(self, audiences: Collection[str]) -> dict[str, int]:
+        """The last seq of each log; 0 for an empty one. One query."""
+        ...
+
+    async def after(
+        self, positions: Mapping[str, int], *, limit: int, now: int
+    ) -> dict[str, list[Entry]]:
+        """For each log the entries behind a position, oldest first, at most ``limit`` for each log.
+
+        Of every kind, without the expired ones. Logs with nothing new are absent. One query.
+        """
+        ...
+
+    async def page(
+        self,
+        view: View,
+        before: Mapping[str, int],
+        *,
+        limit: int,
+        now: int,
+        type: str | None = None,
+    ) -> dict[str, list[Entry]]:
+        """For each log of the view the visible notifications before a position, newest first.
+
+        A log absent from ``before`` starts at its head. At most ``limit`` for each log; logs with
+        nothing are absent. Withdrawals, expired ones, hidden types and those that exclude the user
+        are left out by the query. One query.
+        """
+        ...
+
+    async def outline(
+        self, view: View, positions: Mapping[str, int], *, limit: int, now: int
+    ) -> dict[str, list[Outline]]:
+        """The visible notifications behind a position in each log, as little of each as counting needs.
+
+        Oldest first, at most ``limit`` for each log of ``positions``. One query.
+        """
+        ...
+
+    async def entries(self, refs: Collection[Ref], *, now: int) -> list[Entry]:
+        """The unexpired entries at these places, in no particular order."""
+        ...
+
+    async def copies(
+        self, notification_ids: Collection[str], audiences: Collection[str], *, now: int
+    ) -> list[Entry]:
+        """The unexpired notification entries with these ids in these logs."""
+        ...
+
+
+class Subscribers(Protocol):
+    """What is kept per user: preferences, topics, watermarks and marks."""
+
+    async def subscriber(self, user: str) -> Subscriber | None:
+        """None before the user's first visit."""
+        ...
+
+    async def welcome(self, user: str, floors: Mapping[str, int]) -> Subscriber:
+        """The first visit: create the subscriber, whose view of shared logs starts at these floors.
+
+        If somebody else was faster, what they created stays and is returned.
+        """
+        ...
+
+    async def set_preferences(self, user: str, preferences: Preferences) -> None:
+        """Replace the preferences if ``preferences.version`` is the stored version plus one.
+
+        Raises ``Conflict`` otherwise: read again and repeat.
+        """
+        ...
+
+    async def join_topic(self, user: str, topic: str, floor: int) -> bool:
+        """Subscribe to a topic from its present head on. False if already subscribed: floor kept."""
+        ...
+
+    async def leave_topic(self, user: str, topic: str) -> bool:
+        """End a subscription. False if there was none."""
+        ...
+
+    async def raise_watermark(
+        self, user: str, field: WatermarkField, positions: Mapping[str, int]
+    ) -> None:
+        """Move watermarks forward, never back; the marks that they make pointless go.
+
+        ``read`` removes read marks up to the position that are not dismissals, ``dismissed`` all
+        marks up to it.
+        """
+        ...
+
+    async def mark(
+        self, user: str, refs: Collection[Ref], *, read: bool | None = None, dismissed: bool = False
+    ) -> None:
+        """Set what is given for each entry and keep the rest. A dismissal is never undone."""
+        ...
+
+    async def marks(self, user: str, above: Mapping[str, int]) -> dict[str, dict[int, Mark]]:
+        """The user's marks behind a position in each of these logs: audience -> seq -> mark."""
+        ...
+
+
+class Keys(Protocol):
+    """The API keys of internal services."""
+
+    async def add_key(self, key: ServiceKey) -> None: ...
+
+    async def key(self, key_id: str) -> ServiceKey | None: ...
+
+    async def keys(self) -> list[ServiceKey]: ...
+
+    async def revoke_key(self, key_id: str, at: int) -> bool:
+        """False if there is no such key. Revoking twice keeps the first time."""
+        ...
+
+
+class Store(Log, Subscribers, Keys, Protocol):
+    """All that is durable, and its life cycle."""
+
+    async def migrate(self) -> None:
+        """Create the schema and the indexes; safe to repeat and to run beside live nodes."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise ``StoreUnavailable`` unless the store can confirm a write now."""
+        ...
+
+    async def purge(self, now: int) -> int:
+        """Remove what has expired and is past its grace; return how many entries went."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Bus(Protocol):
+    """How nodes tell each other that a log grew. A hint that may be lost: the log is the truth."""
+
+    def announce(self, entries: Sequence[Entry]) -> None:
+        """Tell every node that has readers of these logs. Never blocks, never raises."""
+        ...
+
+    def tell(self, user: str, event: str, data: Any, *, skip: str | None = None) -> None:
+        """Send an event to all connections of a user but ``skip``. Never blocks, never raises."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Turns credentials into a principal."""
+
+    async def user(self, token: object) -> Principal:
+        """The user a JWT speaks for. Raises ``Unauthenticated`` or ``TokenExpired``."""
+        ...
+
+    async def caller(self, bearer: str) -> Principal:
+        """The user or the service behind a bearer token. Raises the same."""
+        ...
