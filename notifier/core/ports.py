@@ -38,7 +38,9 @@ class Log(Protocol):
         """
         ...
 
-    async def withdraw(self, notification_id: str, *, publisher: str | None, now: int) -> list[Entry]:
+    async def withdraw(
+        self, notification_id: str, *, publisher: str | None, now: int
+    ) -> list[Entry]:
         """End the life of a notification in all its logs; return the withdrawal entries appended.
 
         Repeating it returns the same entries. ``publisher`` restricts it to that publisher's own

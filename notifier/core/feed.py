@@ -1,0 +1,438 @@
+"""What a user sees: the merge of the user's logs, with the user's own state on top.
+
+Arguments and answers are the JSON of REST and Socket.IO alike. Answers hold entries as ready-made
+JSON fragments: an entry is encoded when it is published and never again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from notifier.core import policy
+from notifier.core.models import (
+    EVERYONE,
+    Cursor,
+    Entry,
+    Kind,
+    Mark,
+    Preferences,
+    Principal,
+    Ref,
+    Subscriber,
+    View,
+    now_ms,
+)
+from notifier.core.ports import Bus, Store, WatermarkField
+from notifier.core.schemas import (
+    CHANGE,
+    PAGE,
+    PREFERENCES,
+    SEEN,
+    SYNC,
+    TOPIC,
+    UNREAD,
+    load,
+)
+from notifier.core.types import TypeCatalogue
+from notifier.errors import Conflict, Forbidden, InvalidRequest, NotFound
+
+COUNT_CAP = 100
+"""Counts stop here: people see 99+, and counting stays bounded."""
+
+REPLAY_LIMIT = 300
+"""How many missed entries of one log are replayed; who missed more reloads the feed. Centrifugo's
+default for the same purpose."""
+
+MAX_TOPICS = 100
+"""Subscriptions of one user."""
+
+_UNMARKED = Mark()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many notifications are unread, and how many of these unseen; both at most COUNT_CAP."""
+
+    unread: int
+    unseen: int
+
+    def as_dict(self) -> dict[str, int]:
+        return {"unread": self.unread, "unseen": self.unseen}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A user at one moment: the subscriber as stored and the view that follows from it."""
+
+    subscriber: Subscriber
+    view: View
+
+    @property
+    def user(self) -> str:
+        return self.view.user
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a reader missed, in order, and where that leaves the reader.
+
+    ``recovered`` False: too much was missed, or the reader belongs to other audiences now; nothing
+    is replayed and the feed must be loaded again. Never a part of what was missed.
+    """
+
+    entries: Sequence[Entry]
+    cursor: Cursor
+    recovered: bool
+
+
+class Feed:
+    """Reading and changing what users see. A service key has no feed."""
+
+    def __init__(
+        self, store: Store, bus: Bus, types: TypeCatalogue, *, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._types = types
+        self._clock = clock
+
+    # Reading
+
+    async def visit(self, caller: Principal) -> Visit:
+        """The caller as a reader; on the first visit the view of ``everyone`` starts at its head."""
+        if caller.is_service:
+            raise Forbidden("A service key can publish; it has no feed.")
+        subscriber = await self._store.subscriber(caller.id)
+        if subscriber is None:
+            floors = await self._store.heads([EVERYONE])
+            subscriber = await self._store.welcome(caller.id, floors)
+        return Visit(subscriber, policy.view_of(caller, subscriber, self._types))
+
+    async def page(self, caller: Principal, args: object) -> dict[str, Any]:
+        """One page of the feed, newest first: ``PageSchema`` in, items and counts out."""
+        request = load(PAGE, args)
+        visit = await self.visit(caller)
+        # The cursor is taken first: what arrives meanwhile is in the page, or comes live, or both.
+        cursor = Cursor(await self._store.heads(visit.view.audiences))
+        (items, position), counts = await asyncio.gather(
+            self._collect(visit, cursor, request), self.counts(visit)
+        )
+        return {
+            "items": items,
+            "next": None if position is None else str(position),
+            "cursor": str(cursor),
+            **counts.as_dict(),
+        }
+
+    async def sync(self, caller: Principal, args: object) -> dict[str, Any]:
+        """What was missed since a cursor: ``SyncSchema`` in, items oldest first out."""
+        since: Cursor = load(SYNC, args)["since"]
+        visit = await self.visit(caller)
+        replay = await self.replay(visit, since)
+        counts = await self.counts(visit)
+        removed = [e for e in replay.entries if e.notification.kind is Kind.WITHDRAWAL]
+        return {
+            "items": [
+                orjson.Fragment(e.wire())
+                for e in replay.entries
+                if e.notification.kind is Kind.NOTIFICATION
+            ],
+            "removed": [i for e in removed for i in orjson.loads(e.wire())["ids"]],
+            "cursor": str(replay.cursor),
+            "recovered": replay.recovered,
+            **counts.as_dict(),
+        }
+
+    async def replay(self, visit: Visit, since: Cursor | None) -> Replay:
+        """What a reader who stands at ``since`` has missed; without a cursor: nothing, on purpose."""
+        view = visit.view
+        if since is None or since.keys() != view.floors.keys():
+            heads = Cursor(await self._store.heads(view.audiences))
+            return Replay((), heads, recovered=since is None)
+        missed, present = await asyncio.gather(
+            self._store.after(since, limit=REPLAY_LIMIT + 1, now=self._clock()),
+            self._store.heads(view.audiences),
+        )
+        too_many = any(len(entries) > REPLAY_LIMIT for entries in missed.values())
+        if too_many or any(since[a] > present[a] for a in since.keys() - missed.keys()):
+            return Replay((), Cursor(present), recovered=False)
+        cursor = Cursor(since | {a: entries[-1].seq for a, entries in missed.items()})
+        return Replay([e for e in _oldest_first(missed) if view.shows(e)], cursor, recovered=True)
+
+    async def counts(self, visit: Visit) -> Counts:
+        """Unread and unseen, exact up to the cap: distinct notifications, whatever log they stand in."""
+        view, subscriber = visit.view, visit.subscriber
+        marked = {a: subscriber.watermark(a) for a in view.audiences}
+        lows = {a: max(mark.dismissed, view.floors[a]) for a, mark in marked.items()}
+        reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
+        marks = await self._store.marks(view.user, lows)
+        above = max((_count_above(marks.get(a, {}), reads[a]) for a in reads), default=0)
+        outlines = await self._store.outline(
+            view, reads, limit=COUNT_CAP + above, now=self._clock()
+        )
+        unread: set[str] = set()
+        unseen: set[str] = set()
+        for audience, rows in outlines.items():
+            states = marks.get(audience, {})
+            for row in rows:
+                state = states.get(row.seq, _UNMARKED)
+                if state.read or state.dismissed:
+                    continue
+                unread.add(row.notification_id)
+                if row.seq > marked[audience].seen:
+                    unseen.add(row.notification_id)
+        below = [
+            Ref(audience, seq)
+            for audience, states in marks.items()
+            for seq, state in states.items()
+            if seq <= reads[audience] and state.read is False and not state.dismissed
+        ]
+        for entry in await self._shown(view, below):
+            unread.add(entry.notification.id)
+            if entry.seq > marked[entry.audience].seen:
+                unseen.add(entry.notification.id)
+        return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP))
+
+    def types(self, caller: Principal) -> dict[str, Any]:
+        """The part of the type catalogue that the caller may receive."""
+        return {
+            "types": {
+                name: kind.as_dict()
+                for name, kind in self._types.items()
+                if policy.may_receive(kind, caller.roles).allowed
+            }
+        }
+
+    # Changing
+
+    async def mark_read(
+        self, caller: Principal, args: object, *, origin: str | None = None
+    ) -> dict[str, int]:
+        """``ChangeSchema``: mark entries as read. ``origin`` is the connection that need not be told."""
+        return await self._change(caller, load(CHANGE, args), "read", origin)
+
+    async def dismiss(
+        self, caller: Principal, args: object, *, origin: str | None = None
+    ) -> dict[str, int]:
+        """``ChangeSchema``: take entries out of this user's feed for good."""
+        return await self._change(caller, load(CHANGE, args), "dismissed", origin)
+
+    async def mark_unread(
+        self, caller: Principal, args: object, *, origin: str | None = None
+    ) -> dict[str, int]:
+        """``UnreadSchema``: mark entries as unread."""
+        refs = load(UNREAD, args)["ids"]
+        visit = await self.visit(caller)
+        refs = await self._own(visit, refs)
+        await self._store.mark(visit.user, refs, read=False)
+        return await self._report(caller, {"unread": [str(ref) for ref in refs]}, origin)
+
+    async def mark_seen(
+        self, caller: Principal, args: object, *, origin: str | None = None
+    ) -> dict[str, int]:
+        """``SeenSchema``: everything up to a cursor has been seen."""
+        through: Cursor = load(SEEN, args)["cursor"]
+        visit = await self.visit(caller)
+        return await self._raise(caller, visit, "seen", through, origin)
+
+    async def preferences(self, caller: Principal) -> dict[str, Any]:
+        visit = await self.visit(caller)
+        return visit.subscriber.preferences.as_dict()
+
+    async def set_preferences(
+        self, caller: Principal, args: object, *, origin: str | None = None
+    ) -> dict[str, Any]:
+        """``PreferencesSchema``: change what is given, tell every other connection of the user."""
+        change = load(PREFERENCES, args)
+        self._check_types(change.get("types", {}))
+        while True:
+            visit = await self.visit(caller)
+            changed = _merge(visit.subscriber.preferences, change)
+            try:
+                await self._store.set_preferences(visit.user, changed)
+                break
+            except Conflict:
+                continue  # another device was faster: read its version and change that
+        self._bus.tell(visit.user, "preferences", changed.as_dict(), skip=origin)
+        await self._report(caller, {}, None)
+        return changed.as_dict()
+
+    async def subscribe_topic(
+        self, caller: Principal, args: object, *, origin: str | None = None
+    ) -> dict[str, str]:
+        """``TopicSchema``: follow a topic from now on. Answers where its log stands."""
+        topic = load(TOPIC, args)["topic"]
+        visit = await self.visit(caller)
+        topics = visit.subscriber.topics
+        if topic not in topics and len(topics) >= MAX_TOPICS:
+            raise InvalidRequest({"topic": [f"At most {MAX_TOPICS} topics can be followed."]})
+        heads = await self._store.heads([f"topic:{topic}"])
+        await self._store.join_topic(visit.user, topic, heads[f"topic:{topic}"])
+        joined = str(Cursor(heads))
+        self._bus.tell(visit.user, "state", {"joined": joined}, skip=origin)
+        return {"cursor": joined}
+
+    async def unsubscribe_topic(
+        self, caller: Principal, args: object, *, origin: str | None = None
+    ) -> dict[str, int]:
+        """``TopicSchema``: follow a topic no longer; its notifications leave the feed."""
+        topic = load(TOPIC, args)["topic"]
+        visit = await self.visit(caller)
+        await self._store.leave_topic(visit.user, topic)
+        return await self._report(caller, {"left": [f"topic:{topic}"]}, origin)
+
+    # Steps of the above
+
+    async def _collect(
+        self, visit: Visit, heads: Cursor, request: Mapping[str, Any]
+    ) -> tuple[list[orjson.Fragment], Cursor | None]:
+        """Merge the logs newest first until the page is full; None for a cursor at the end.
+
+        The cursor of the next page is where each log was left: no clock is trusted, nothing is
+        skipped or repeated whatever is published meanwhile.
+        """
+        limit = request["limit"]
+        start: Mapping[str, int] = request["before"] or {}
+        position = Cursor({a: start.get(a, heads[a] + 1) for a in visit.view.audiences})
+        items: list[orjson.Fragment] = []
+        shown: set[str] = set()
+        while True:
+            logs = await self._store.page(
+                visit.view, position, limit=limit + 1, now=self._clock(), type=request["type"]
+            )
+            if not logs:
+                return items, None
+            marks = await self._store.marks(
+                visit.user, {a: entries[-1].seq - 1 for a, entries in logs.items()}
+            )
+            for entry in heapq.merge(*logs.values(), key=_time_of, reverse=True):
+                twin = entry.notification.id in shown
+                if len(items) == limit and not twin:
+                    return items, position
+                position[entry.audience] = entry.seq
+                item = None if twin else _item(visit, entry, marks, request["unread"])
+                if item is not None:
+                    items.append(item)
+                    shown.add(entry.notification.id)
+                fetched = logs[entry.audience]
+                if len(fetched) > limit and entry is fetched[-1]:
+                    break  # this log may go on before the others do: look again from here
+            else:
+                return items, None
+
+    async def _change(
+        self,
+        caller: Principal,
+        change: Mapping[str, Any],
+        field: WatermarkField,
+        origin: str | None,
+    ) -> dict[str, int]:
+        visit = await self.visit(caller)
+        if "ids" not in change:
+            return await self._raise(caller, visit, field, change["cursor"], origin)
+        refs = await self._own(visit, change["ids"])
+        if field == "read":
+            await self._store.mark(visit.user, refs, read=True)
+        else:
+            await self._store.mark(visit.user, refs, dismissed=True)
+        return await self._report(caller, {field: [str(ref) for ref in refs]}, origin)
+
+    async def _raise(
+        self,
+        caller: Principal,
+        visit: Visit,
+        field: WatermarkField,
+        cursor: Cursor,
+        origin: str | None,
+    ) -> dict[str, int]:
+        """Move a watermark, never beyond what exists: nobody has read what is yet to come."""
+        own = cursor.keys() & visit.view.floors.keys()
+        heads = await self._store.heads(own)
+        through = Cursor({a: min(cursor[a], heads[a]) for a in own})
+        await self._store.raise_watermark(visit.user, field, through)
+        return await self._report(caller, {"through": {field: str(through)}}, origin)
+
+    async def _report(
+        self, caller: Principal, change: dict[str, Any], origin: str | None
+    ) -> dict[str, int]:
+        """Count anew, tell the user's other connections, answer the counts."""
+        counts = (await self.counts(await self.visit(caller))).as_dict()
+        self._bus.tell(caller.id, "state", {**change, "counts": counts}, skip=origin)
+        return counts
+
+    async def _own(self, visit: Visit, refs: Collection[Ref]) -> list[Ref]:
+        """The places of these notifications in the user's logs, all copies of each.
+
+        Raises ``NotFound`` for a log that is not the user's. What has expired or been withdrawn, or
+        does not exist yet, is left out.
+        """
+        for ref in refs:
+            if ref.audience not in visit.view.floors:
+                raise NotFound(f"There is no entry {ref}.")
+        entries = await self._shown(visit.view, refs)
+        copied = {e.notification.id for e in entries if e.notification.copies > 1}
+        if copied:
+            entries += await self._store.copies(copied, visit.view.audiences, now=self._clock())
+        return list(dict.fromkeys(e.ref for e in entries if visit.view.shows(e)))
+
+    async def _shown(self, view: View, refs: Collection[Ref]) -> list[Entry]:
+        if not refs:
+            return []
+        entries = await self._store.entries(refs, now=self._clock())
+        return [e for e in entries if e.notification.kind is Kind.NOTIFICATION and view.shows(e)]
+
+    def _check_types(self, changes: Mapping[str, Mapping[str, bool | None]]) -> None:
+        errors: dict[str, list[str]] = {}
+        for name, channels in changes.items():
+            kind = self._types.get(name)
+            if kind is None:
+                errors[f"types.{name}"] = ["There is no such type."]
+            elif not kind.mutable and False in channels.values():
+                errors[f"types.{name}"] = ["This type cannot be switched off."]
+        if errors:
+            raise InvalidRequest(errors)
+
+
+def _time_of(entry: Entry) -> int:
+    return entry.notification.created_at
+
+
+def _oldest_first(logs: Mapping[str, Sequence[Entry]]) -> list[Entry]:
+    """One order over several logs, which keeps the order of each."""
+    return list(heapq.merge(*logs.values(), key=_time_of))
+
+
+def _count_above(marks: Mapping[int, Mark], seq: int) -> int:
+    return sum(1 for marked in marks if marked > seq)
+
+
+def _item(
+    visit: Visit, entry: Entry, marks: Mapping[str, Mapping[int, Mark]], unread_only: bool
+) -> orjson.Fragment | None:
+    """The entry with this user's state; None if that state takes it out of the page."""
+    watermark = visit.subscriber.watermark(entry.audience)
+    mark = marks.get(entry.audience, {}).get(entry.seq, _UNMARKED)
+    read = entry.seq <= watermark.read if mark.read is None else mark.read
+    if mark.dismissed or entry.seq <= watermark.dismissed or (unread_only and read):
+        return None
+    return orjson.Fragment(entry.wire(read=read, seen=entry.seq <= watermark.seen))
+
+
+def _merge(preferences: Preferences, change: Mapping[str, Any]) -> Preferences:
+    types = {name: dict(channels) for name, channels in preferences.types.items()}
+    for name, channels in change.get("types", {}).items():
+        merged = types.setdefault(name, {})
+        merged.update(channels)
+        types[name] = {channel: on for channel, on in merged.items() if on is not None}
+    return replace(
+        preferences,
+        types={name: channels for name, channels in types.items() if channels},
+        sound=change.get("sound", preferences.sound),
+        version=preferences.version + 1,
+    )
