@@ -217,9 +217,7 @@ class NotificationSchema(Schema):
 class PageSchema(Schema):
     """Which part of the feed."""
 
-    limit = fields.Integer(
-        strict=True, load_default=DEFAULT_PAGE, validate=validate.Range(1, MAX_PAGE)
-    )
+    limit = fields.Integer(load_default=DEFAULT_PAGE, validate=validate.Range(1, MAX_PAGE))
     before = _Cursor(load_default=None, allow_none=True)
     unread = fields.Boolean(load_default=False)
     type = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
