@@ -1,0 +1,165 @@
+"""Subscribers in SQLite: preferences, topics, watermarks and marks."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Mapping
+
+from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
+from notifier.core.ports import WatermarkField
+from notifier.errors import Conflict, NotFound
+from notifier.store.preferences import preferences_from, preferences_text
+from notifier.store.sqlite.database import Database
+
+_SUBSCRIBER = "SELECT preferences FROM subscribers WHERE user = ?"
+
+_WATERMARKS = "SELECT audience, seen, read, dismissed, floor FROM watermarks WHERE user = ?"
+
+_WELCOME = "INSERT OR IGNORE INTO subscribers VALUES (?, ?, ?)"
+
+_SET_PREFERENCES = (
+    "UPDATE subscribers SET preferences = ?, version = ? WHERE user = ? AND version = ?"
+)
+
+_FLOOR = """
+    INSERT INTO watermarks (user, audience, floor) VALUES (?, ?, ?)
+    ON CONFLICT (user, audience) DO UPDATE SET floor = max(floor, excluded.floor)
+"""
+
+_RAISE: Mapping[WatermarkField, str] = {
+    "seen": """
+        INSERT INTO watermarks (user, audience, seen) VALUES (?, ?, ?)
+        ON CONFLICT (user, audience) DO UPDATE SET seen = max(seen, excluded.seen)
+    """,
+    "read": """
+        INSERT INTO watermarks (user, audience, read) VALUES (?, ?, ?)
+        ON CONFLICT (user, audience) DO UPDATE SET read = max(read, excluded.read)
+    """,
+    "dismissed": """
+        INSERT INTO watermarks (user, audience, dismissed) VALUES (?, ?, ?)
+        ON CONFLICT (user, audience) DO UPDATE SET dismissed = max(dismissed, excluded.dismissed)
+    """,
+}
+
+_DROP_MARKS: Mapping[WatermarkField, str] = {
+    "read": "DELETE FROM marks WHERE user = ? AND audience = ? AND seq <= ? AND NOT dismissed",
+    "dismissed": "DELETE FROM marks WHERE user = ? AND audience = ? AND seq <= ?",
+}
+
+# A mark leaves with its entry; where there is no entry there is nothing to mark.
+_MARK = """
+    INSERT INTO marks (user, audience, seq, read, dismissed, purge_at)
+    SELECT :user, audience, seq, :read, :dismissed, purge_at FROM entries
+    WHERE audience = :audience AND seq = :seq
+    ON CONFLICT (user, audience, seq) DO UPDATE SET
+        read = coalesce(excluded.read, read), dismissed = max(dismissed, excluded.dismissed)
+"""
+
+_MARKS = """
+    SELECT seq, read, dismissed FROM marks WHERE user = ? AND audience = ? AND seq > ? ORDER BY seq
+"""
+
+
+class SqliteSubscribers:
+    """The ``Subscribers`` port."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def subscriber(self, user: str) -> Subscriber | None:
+        return await self._database.read(lambda connection: _subscriber(connection, user))
+
+    async def welcome(self, user: str, floors: Mapping[str, int]) -> Subscriber:
+        def work(connection: sqlite3.Connection) -> Subscriber:
+            fresh = Preferences()
+            row = (user, preferences_text(fresh), fresh.version)
+            if connection.execute(_WELCOME, row).rowcount:
+                marked = ((user, audience, floor) for audience, floor in floors.items())
+                connection.executemany(_FLOOR, marked)
+            subscriber = _subscriber(connection, user)
+            assert subscriber is not None
+            return subscriber
+
+        return await self._database.write(work)
+
+    async def set_preferences(self, user: str, preferences: Preferences) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            version = preferences.version
+            row = (preferences_text(preferences), version, user, version - 1)
+            if not connection.execute(_SET_PREFERENCES, row).rowcount:
+                raise Conflict("The preferences were changed meanwhile.")
+
+        await self._database.write(work)
+
+    async def join_topic(self, user: str, topic: str, floor: int) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            if connection.execute(_SUBSCRIBER, (user,)).fetchone() is None:
+                raise NotFound("There is no such subscriber.")
+            joined = connection.execute("INSERT OR IGNORE INTO topics VALUES (?, ?)", (user, topic))
+            if joined.rowcount:
+                connection.execute(_FLOOR, (user, f"topic:{topic}", floor))
+            return joined.rowcount > 0
+
+        return await self._database.write(work)
+
+    async def leave_topic(self, user: str, topic: str) -> bool:
+        def work(connection: sqlite3.Connection) -> bool:
+            gone = connection.execute(
+                "DELETE FROM topics WHERE user = ? AND topic = ?", (user, topic)
+            )
+            return gone.rowcount > 0
+
+        return await self._database.write(work)
+
+    async def raise_watermark(
+        self, user: str, field: WatermarkField, positions: Mapping[str, int]
+    ) -> None:
+        rows = [(user, audience, seq) for audience, seq in positions.items()]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(_RAISE[field], rows)
+            if field in _DROP_MARKS:
+                connection.executemany(_DROP_MARKS[field], rows)
+
+        await self._database.write(work, weight=1 + len(rows))
+
+    async def mark(
+        self, user: str, refs: Collection[Ref], *, read: bool | None = None, dismissed: bool = False
+    ) -> None:
+        given = {"user": user, "read": read, "dismissed": dismissed}
+        rows = [{**given, "audience": audience, "seq": seq} for audience, seq in refs]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(_MARK, rows)
+
+        await self._database.write(work, weight=1 + len(rows))
+
+    async def marks(self, user: str, above: Mapping[str, int]) -> dict[str, dict[int, Mark]]:
+        def work(connection: sqlite3.Connection) -> dict[str, dict[int, Mark]]:
+            found = {
+                audience: {
+                    seq: Mark(None if read is None else bool(read), bool(dismissed))
+                    for seq, read, dismissed in connection.execute(_MARKS, (user, audience, seq))
+                }
+                for audience, seq in above.items()
+            }
+            return {audience: marks for audience, marks in found.items() if marks}
+
+        return await self._database.read(work)
+
+
+def _subscriber(connection: sqlite3.Connection, user: str) -> Subscriber | None:
+    row = connection.execute(_SUBSCRIBER, (user,)).fetchone()
+    if row is None:
+        return None
+    topics = connection.execute("SELECT topic FROM topics WHERE user = ?", (user,))
+    watermarks = connection.execute(_WATERMARKS, (user,))
+    return Subscriber(
+        user,
+        preferences_from(row[0]),
+        frozenset(topic for (topic,) in topics),
+        {
+            audience: Watermark(seen=seen, read=read, dismissed=dismissed, floor=floor)
+            for audience, seen, read, dismissed, floor in watermarks
+        },
+    )
