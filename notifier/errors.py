@@ -14,9 +14,10 @@ NotifierError
     ├── RateLimited         429  wait ``retry_after`` seconds
     ├── UnknownEvent        404  no such Socket.IO event
     ├── StoreUnavailable    503  nothing was accepted; try again after ``retry_after`` seconds
-    └── Overloaded          503  the node is full or leaving; come back after ``retry_after`` seconds
+    └── Overloaded          503  the node is full or leaving; come back in ``retry_after`` seconds
 
-Errors of drivers (SQLite, MongoDB, Redis) are turned into these where they arise and never reach a caller.
+Errors of drivers (SQLite, MongoDB, Redis) are turned into these where they arise and never reach
+a caller.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Feed:
     # Reading
 
     async def visit(self, caller: Principal) -> Visit:
-        """The caller as a reader; on the first visit the view of ``everyone`` starts at its head."""
+        """The caller as a reader; the first visit sets where the view of ``everyone`` starts."""
         if caller.is_service:
             raise Forbidden("A service key can publish; it has no feed.")
         subscriber = await self._store.subscriber(caller.id)
@@ -150,7 +150,7 @@ class Feed:
         }
 
     async def replay(self, visit: Visit, since: Cursor | None) -> Replay:
-        """What a reader who stands at ``since`` has missed; without a cursor: nothing, on purpose."""
+        """What a reader who stands at ``since`` has missed; without a cursor, nothing."""
         view = visit.view
         if since is None or since.keys() != view.floors.keys():
             heads = Cursor(await self._store.heads(view.audiences))
@@ -166,7 +166,7 @@ class Feed:
         return Replay([e for e in _oldest_first(missed) if view.shows(e)], cursor, recovered=True)
 
     async def counts(self, visit: Visit) -> Counts:
-        """Unread and unseen, exact up to the cap: distinct notifications, whatever log they stand in."""
+        """Unread and unseen, exact up to the cap: each notification once, whatever its logs."""
         view, subscriber = visit.view, visit.subscriber
         marked = {a: subscriber.watermark(a) for a in view.audiences}
         lows = {a: max(mark.dismissed, view.floors[a]) for a, mark in marked.items()}
@@ -214,7 +214,7 @@ class Feed:
     async def mark_read(
         self, caller: Principal, args: object, *, origin: str | None = None
     ) -> dict[str, int]:
-        """``ChangeSchema``: mark entries as read. ``origin`` is the connection that need not be told."""
+        """``ChangeSchema``: mark entries as read. ``origin`` is the connection not to be told."""
         return await self._change(caller, load(CHANGE, args), "read", origin)
 
     async def dismiss(

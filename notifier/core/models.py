@@ -127,8 +127,8 @@ class Notification:
     """What was published, ready to stand in any number of logs.
 
     ``content`` is the JSON text that every reader gets, encoded once, from behind the entry's own
-    ``id`` to the closing brace. ``copies`` is the number of logs the notification went to: with more
-    than one, the same user may find it twice and must be shown it once.
+    ``id`` to the closing brace. ``copies`` is the number of logs the notification went to: with
+    more than one, the same user may find it twice and must be shown it once.
     """
 
     id: str
@@ -155,7 +155,7 @@ class Entry:
         return Ref(self.audience, self.seq)
 
     def wire(self, *, read: bool | None = None, seen: bool | None = None) -> bytes:
-        """The JSON object a client gets: live without ``read`` and ``seen``, in a feed with them."""
+        """The JSON object a client gets: in a feed with ``read`` and ``seen``, else without."""
         head = b'{"id":' + orjson.dumps(str(self.ref))
         if read is not None:
             head += b',"read":' + (b"true" if read else b"false")
@@ -315,7 +315,7 @@ class Principal:
 
     @property
     def publisher(self) -> str:
-        """Under which name this caller publishes: the owner of notifications and idempotency keys."""
+        """The owner of what this caller publishes, and of its idempotency keys."""
         return f"{'service' if self.is_service else 'user'}:{self.id}"
 
 

@@ -1,7 +1,7 @@
-"""What the domain needs from the outside world. Implementations stand in ``store/``, ``realtime/`` and ``http/``.
+"""What the domain needs from the outside world; ``store``, ``realtime`` and ``http`` implement it.
 
 Duties of every implementation: its driver's errors become ``StoreUnavailable``; a cancelled call
-leaves nothing half-done that a later call could not repair; every method may be called concurrently.
+leaves nothing half-done that a later call could not repair; methods may be called concurrently.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Log(Protocol):
     async def outline(
         self, view: View, positions: Mapping[str, int], *, limit: int, now: int
     ) -> dict[str, list[Outline]]:
-        """The visible notifications behind a position in each log, as little of each as counting needs.
+        """The visible notifications behind a position in each log: what counting needs of them.
 
         Oldest first, at most ``limit`` for each log of ``positions``. One query.
         """
@@ -120,7 +120,7 @@ class Subscribers(Protocol):
         ...
 
     async def join_topic(self, user: str, topic: str, floor: int) -> bool:
-        """Subscribe to a topic from its present head on. False if already subscribed: floor kept."""
+        """Subscribe to a topic from ``floor`` on. False if already subscribed; its floor stays."""
         ...
 
     async def leave_topic(self, user: str, topic: str) -> bool:

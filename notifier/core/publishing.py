@@ -90,7 +90,7 @@ class Publisher:
         return receipt
 
     async def withdraw(self, notification_id: str, caller: Principal) -> None:
-        """Take a notification back from everybody. Publishers may do so with their own, admins with any.
+        """Take a notification back from everybody: publishers their own, admins any.
 
         Repeating it changes nothing. Raises ``Forbidden``, ``NotFound`` or ``StoreUnavailable``.
         """

@@ -56,7 +56,7 @@ def _flatten(messages: object, path: str = "") -> dict[str, list[str]]:
 
 
 def _text(limit: int, *, lines: bool = False, **options: Any) -> fields.String:
-    """A text of 1 to ``limit`` characters without control characters (``lines``: but for \\n, \\t)."""
+    """1 to ``limit`` characters, no control characters (``lines``: but for newline and tab)."""
 
     def printable(value: str) -> None:
         checked = value.replace("\n", "").replace("\t", "") if lines else value

@@ -1,0 +1,333 @@
+"""Assembly: what a node is made of, and in which order its parts are built, opened and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from aiohttp import web
+
+from notifier.config import Config
+from notifier.core.feed import Feed
+from notifier.core.models import now_ms
+from notifier.core.ports import Bus, Store
+from notifier.core.publishing import Publisher
+from notifier.core.types import TypeCatalogue
+from notifier.errors import Overloaded
+from notifier.http.auth import TokenAuthenticator
+from notifier.http.demo import DemoSessions
+from notifier.http.jwks import JsonWebKeys
+from notifier.http.metrics import Metric, MetricsAccess
+from notifier.http.routes import add_routes
+from notifier.http.services import Services
+from notifier.http.tokens import TokenRules, TokenVerifier
+from notifier.realtime.bus import LocalBus
+from notifier.realtime.channels import RedisChannels
+from notifier.realtime.engine import EngineOptions
+from notifier.realtime.hub import Hub
+from notifier.realtime.inlet import Inlet
+from notifier.realtime.namespace import NAMESPACE, NotificationsNamespace
+from notifier.realtime.redis import RedisManager
+from notifier.realtime.rooms import Rooms
+from notifier.realtime.server import SocketServer
+from notifier.resources import client_folder
+from notifier.store import open_store
+
+logger = logging.getLogger(__name__)
+
+DAY = 86_400_000
+
+PURGE_SECONDS = 300.0
+"""How often expired entries are removed from a store that does not do so itself."""
+
+DRAIN_SECONDS = 3.0
+"""Over how long leaving clients are spread, so that the other nodes are not stormed."""
+
+KEEPALIVE_SECONDS = 95.0
+"""Idle HTTP connections are kept for longer than routers of the Heroku kind keep theirs (90 s), so
+that it is never us who close one that is about to be used."""
+
+
+class Node:
+    """One process of Notifier. Built by ``open_node``; ``app`` is what aiohttp serves."""
+
+    def __init__(self, config: Config, store: Store, stack: contextlib.AsyncExitStack) -> None:
+        self.config = config
+        self.app = web.Application()
+        self.store = store
+        self.draining = False
+        self._stack = stack
+        self._types = TypeCatalogue.load(config.types)
+        self._rules = _token_rules(config)
+
+    async def open(self) -> None:
+        """Build the parts from the inside out; each is closed in the reverse order."""
+        self.channels = await self._open_channels()
+        self.rooms = self._rooms()
+        self.hub = Hub(self.store, self.rooms if isinstance(self.rooms, RedisManager) else None)
+        self.hub.start()
+        self._stack.push_async_callback(self.hub.close)
+        bus = self._bus()
+        self.publisher = Publisher(
+            self.store, bus, self._types, retention=self.config.retention.days * DAY
+        )
+        self.feed = Feed(self.store, bus, self._types)
+        self.authenticator = await self._authenticator()
+        self.server = self._socket_server()
+        self.namespace = self._namespace()
+        self._stack.push_async_callback(self.namespace.close)
+        self.inlet = await self._open_inlet()
+        await self._stack.enter_async_context(_background(self._purge_forever()))
+        add_routes(self.app, self._services())
+
+    async def drain(self) -> None:
+        """Leave: fail readiness, send every client elsewhere, spread over a few seconds."""
+        if not self.draining:
+            self.draining = True
+            await self.server.eio.shutdown()
+
+    # Parts
+
+    async def _open_channels(self) -> RedisChannels | None:
+        redis = self.config.redis
+        if redis.url is None:
+            return None
+        channels = RedisChannels(redis.url, prefix=redis.channel, verify_tls=redis.verify_tls)
+        channels.start()
+        self._stack.push_async_callback(channels.close)
+        return channels
+
+    def _rooms(self) -> Rooms:
+        if self.channels is None:
+            return Rooms()
+        return RedisManager(self.channels, prefix=self.config.redis.channel, namespace=NAMESPACE)
+
+    def _bus(self) -> Bus:
+        if isinstance(self.rooms, RedisManager):
+            self.rooms.hub = self.hub
+            return self.rooms
+        return LocalBus(self.hub)
+
+    async def _authenticator(self) -> TokenAuthenticator:
+        keys = None
+        if self.config.auth.jwks_url is not None:
+            keys = JsonWebKeys(self.config.auth.jwks_url)
+        return TokenAuthenticator(TokenVerifier(self._rules, keys), self.store)
+
+    def _socket_server(self) -> SocketServer:
+        server = SocketServer(self.rooms, _engine_options(self.config), namespaces=[NAMESPACE])
+        server.attach(self.app, "socket.io")
+        return server
+
+    def _namespace(self) -> NotificationsNamespace:
+        namespace = NotificationsNamespace(
+            self.server,
+            self.rooms,
+            self.hub,
+            self.feed,
+            self.authenticator,
+            self._types,
+            connections_per_user=self.config.limits.connections_per_user,
+        )
+        namespace.register()
+        return namespace
+
+    async def _open_inlet(self) -> Inlet | None:
+        if self.channels is None:
+            return None
+        inlet = Inlet(
+            self.channels,
+            self.publisher,
+            channel=self.config.redis.channel,
+            namespace=NAMESPACE,
+        )
+        inlet.start()
+        self._stack.push_async_callback(inlet.close)
+        return inlet
+
+    def _services(self) -> Services:
+        config = self.config
+        return Services(
+            feed=self.feed,
+            publisher=self.publisher,
+            authenticator=self.authenticator,
+            origins=frozenset(config.server.allowed_origins),
+            requests_per_minute=config.limits.requests_per_minute,
+            publishes_per_second=config.limits.publishes_per_second,
+            checks={"node": self._check_draining, "store": self.store.ping, "bus": self._check_bus},
+            metrics=self._metrics(),
+            metrics_access=MetricsAccess(open=config.env != "production"),
+            client_folder=client_folder(),
+            demo=DemoSessions(self._rules) if config.demo.enabled else None,
+        )
+
+    # Checks and metrics
+
+    async def _check_draining(self) -> None:
+        if self.draining:
+            raise Overloaded("This node is shutting down.")
+
+    async def _check_bus(self) -> None:
+        if self.channels is not None and not self.channels.healthy:
+            raise Overloaded("This node does not hear from Redis.")
+
+    def _metrics(self) -> Sequence[Metric]:
+        parts: dict[str, Any] = {
+            "publisher": self.publisher.metrics,
+            "hub": self.hub.metrics,
+        }
+        if self.channels is not None:
+            parts["redis"] = self.channels.metrics
+        if self.inlet is not None:
+            parts["inlet"] = self.inlet.metrics
+        counters = [
+            Metric(
+                name=f"notifier_{part}_{name}",
+                help=f"{part}: {name.replace('_', ' ')}, since the start",
+                kind="counter",
+                read=_reader(source, name),
+            )
+            for part, source in parts.items()
+            for name in asdict(source)
+        ]
+        return [*counters, *_engine_metrics(self.server.eio.metrics), *self._gauges()]
+
+    def _gauges(self) -> Sequence[Metric]:
+        return [
+            Metric("notifier_hub_logs", "Logs with readers", "gauge", lambda: self.hub.logs),
+            Metric("notifier_users", "Users connected", "gauge", lambda: self.namespace.users),
+        ]
+
+    async def _purge_forever(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_SECONDS)
+            try:
+                await self.store.purge(now_ms())
+            except Exception:
+                logger.exception("removing expired entries failed")
+
+
+@contextlib.asynccontextmanager
+async def open_node(config: Config) -> AsyncIterator[Node]:
+    """A running node, closed at the end of the block. Raises what the store raises on opening."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = await open_store(config.store.url)
+        stack.push_async_callback(store.close)
+        node = Node(config, store, stack)
+        await node.open()
+        yield node
+
+
+async def create_app(config: Config) -> web.Application:
+    """The node as an application, for those who run aiohttp themselves; closed at its cleanup."""
+    opening = open_node(config)
+    node = await opening.__aenter__()
+
+    async def close(_: web.Application) -> None:
+        await opening.__aexit__(None, None, None)
+
+    node.app.on_cleanup.append(close)
+    return node.app
+
+
+async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
+    """Run a node until SIGTERM or SIGINT. ``ready`` is called with the URL once it listens."""
+    leave = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(name, leave.set)
+    async with open_node(config) as node:
+        runner = web.AppRunner(
+            node.app,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            shutdown_timeout=2.0,
+            handler_cancellation=True,
+        )
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, config.server.host, config.server.port, backlog=4096)
+            await site.start()
+            ready(_url(config.server.host, runner.addresses[0][1]))
+            await leave.wait()
+            logger.info("leaving")
+            await node.drain()
+        finally:
+            await runner.cleanup()
+
+
+def _url(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+def _token_rules(config: Config) -> TokenRules:
+    auth = config.auth
+    return TokenRules(
+        secrets=auth.secrets,
+        issuer=auth.issuer,
+        audience=auth.audience,
+        leeway=auth.leeway_seconds,
+        max_lifetime=auth.max_token_lifetime,
+    )
+
+
+def _engine_options(config: Config) -> EngineOptions:
+    limits = config.limits
+    return EngineOptions(
+        ping_interval=config.engine.ping_interval,
+        ping_timeout=config.engine.ping_timeout,
+        max_payload=limits.max_packet,
+        origins=config.server.allowed_origins or None,
+        trusted_hops=config.server.trusted_hops,
+        outbox_bytes=limits.outbox_bytes,
+        outbox_seconds=limits.outbox_seconds,
+        packets_per_second=limits.packets_per_second,
+        connections=limits.connections,
+        connections_per_address=limits.connections_per_address,
+        connects_per_address=limits.connects_per_address,
+        drain_seconds=DRAIN_SECONDS,
+        shutdown_seconds=config.server.shutdown_seconds,
+    )
+
+
+def _reader(source: object, name: str) -> Callable[[], float]:
+    return lambda: getattr(source, name)
+
+
+_ENGINE_GAUGES = {"websocket_connections", "polling_connections", "outbox_bytes", "loop_lag"}
+
+
+def _engine_metrics(engine: Any) -> Sequence[Metric]:
+    def read_closes() -> Mapping[str, float]:
+        return dict(engine.closes)
+
+    closes = Metric(
+        "notifier_engine_closes", "Connections closed, by reason", "counter", read_closes, "reason"
+    )
+    return [closes] + [
+        Metric(
+            name=f"notifier_engine_{name}",
+            help=f"engine: {name.replace('_', ' ')}",
+            kind="gauge" if name in _ENGINE_GAUGES else "counter",
+            read=_reader(engine, name),
+        )
+        for name in asdict(engine)
+        if name != "closes"
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _background(work: Any) -> AsyncIterator[None]:
+    task = asyncio.get_running_loop().create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,280 @@
+"""Redis pub/sub as the bus needs it: many channels, few connections, losses noticed.
+
+One connection listens. What it should hear is a set of wanted channels that may change at any
+time; changes of one loop turn are sent together, and a channel counts as heard only when Redis has
+confirmed it. Another connection publishes, pipelined, from a bounded queue: a publisher never waits
+for Redis. Messages may be lost, as always with Redis pub/sub; ``on_gap`` tells after which moment
+they may have been.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+CONFIRM_SECONDS = 1.0
+"""How long a new reader waits for Redis before going on without it."""
+
+PUBLISH_SECONDS = 1.0
+"""How long one pipeline of messages may take before the messages are given up."""
+
+HEARTBEAT_SECONDS = 3.0
+"""How often a node sends itself a message."""
+
+DEAF_SECONDS = 10.0
+"""Without hearing even one's own messages for so long, the listening connection is replaced: a
+connection can die without an error, and a deaf node looks healthy from everywhere else."""
+
+QUEUE_BYTES = 16 * 1024 * 1024
+"""Bound of the outgoing queue; what does not fit is lost, which readers notice as a gap."""
+
+PIPELINE_MESSAGES = 512
+
+_FAILURES = (RedisError, OSError, TimeoutError)
+
+
+def connect(url: str, *, verify_tls: bool = True, **options: Any) -> aioredis.Redis:
+    """A Redis client that fails fast: callers here know better when to try again."""
+    if url.startswith("rediss:") and not verify_tls:
+        # Managed Redis of the Heroku kind shows a self-signed certificate.
+        options["ssl_cert_reqs"] = ssl.CERT_NONE
+        options["ssl_check_hostname"] = False
+    client: aioredis.Redis = aioredis.Redis.from_url(
+        url,
+        socket_connect_timeout=2.0,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        **options,
+    )
+    return client
+
+
+@dataclass(slots=True)
+class ChannelMetrics:
+    """Since the start of this node."""
+
+    sent: int = 0
+    received: int = 0
+    lost: int = 0
+    reconnects: int = 0
+
+
+class RedisChannels:
+    """Wanted channels in, messages out; ``start`` and ``close`` frame its life.
+
+    ``on_message(channel, payload)`` is called for every message on a channel without a handler of
+    its own in ``handlers``; neither may raise.
+    ``on_gap(channels)`` is called when these are heard again after messages may have been lost.
+    """
+
+    def __init__(self, url: str, *, prefix: str, verify_tls: bool = True) -> None:
+        self.node = uuid.uuid4().hex
+        self._own = f"{prefix}:node:{self.node}"
+        self.metrics = ChannelMetrics()
+        self.on_message: Callable[[str, bytes], None] = lambda channel, payload: None
+        self.on_gap: Callable[[Collection[str]], None] = lambda channels: None
+        self.handlers: dict[str, Callable[[bytes], None]] = {self._own: lambda payload: None}
+        self._listener = connect(url, verify_tls=verify_tls, socket_timeout=None)
+        self.commands = connect(url, verify_tls=verify_tls, socket_timeout=PUBLISH_SECONDS)
+        """A client for other short commands on the same Redis."""
+        self._wanted: Counter[str] = Counter()
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._heard: set[str] = set()
+        self._changed = asyncio.Event()
+        self._queue: deque[tuple[str, bytes]] = deque()
+        self._queued_bytes = 0
+        self._filled = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+        self._sending_works = True
+        self._last_heard = float("-inf")
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(self._listen_forever()),
+            loop.create_task(self._send_forever()),
+            loop.create_task(self._beat_forever()),
+        ]
+
+    async def close(self) -> None:
+        """Send what is queued, for at most PUBLISH_SECONDS, and disconnect."""
+        if self._sending_works:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), PUBLISH_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for client in (self._listener, self.commands):
+            await client.aclose()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether messages go out and come in."""
+        return self._sending_works and time.monotonic() - self._last_heard < DEAF_SECONDS
+
+    # Listening
+
+    async def want(self, channels: Collection[str]) -> None:
+        """Hear these channels; return when Redis has confirmed, or after CONFIRM_SECONDS.
+
+        Wanted twice, a channel must be unwanted twice.
+        """
+        self.hear(channels)
+        loop = asyncio.get_running_loop()
+        waiting = {
+            channel: self._waiting.setdefault(channel, loop.create_future())
+            for channel in channels
+            if channel not in self._heard
+        }
+        if not waiting:
+            return
+        await asyncio.wait(waiting.values(), timeout=CONFIRM_SECONDS)
+        for channel, confirmed in waiting.items():
+            if not confirmed.done() and self._waiting.get(channel) is confirmed:
+                del self._waiting[channel]  # nobody waits now: the confirmation ends a gap
+
+    def hear(self, channels: Collection[str]) -> None:
+        """Want these channels without waiting for the confirmation."""
+        self._wanted.update(channels)
+        self._changed.set()
+
+    def unwant(self, channels: Collection[str]) -> None:
+        for channel in channels:
+            self._wanted[channel] -= 1
+            if self._wanted[channel] <= 0:
+                del self._wanted[channel]
+        self._changed.set()
+
+    async def _listen_forever(self) -> None:
+        pause = 0.1
+        while True:
+            try:
+                async with self._listener.pubsub() as pubsub:
+                    await pubsub.subscribe(self._own)
+                    logger.info("listening to Redis")
+                    pause = 0.1
+                    await self._listen(pubsub)
+            except _FAILURES as error:
+                logger.warning("not listening to Redis: %s", type(error).__name__)
+            self._last_heard = float("-inf")
+            self.metrics.reconnects += 1
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    async def _listen(self, pubsub: Any) -> None:
+        self._heard = set()
+        self._changed.set()
+        heard = time.monotonic()
+        following = asyncio.get_running_loop().create_task(self._follow_wishes(pubsub))
+        try:
+            while True:
+                message = await pubsub.get_message(timeout=HEARTBEAT_SECONDS)
+                if message is None:
+                    if time.monotonic() - heard > DEAF_SECONDS:
+                        raise TimeoutError
+                    continue
+                heard = self._last_heard = time.monotonic()
+                if message["type"] == "message":
+                    self._receive(message["channel"].decode(), message["data"])
+                elif message["type"] == "subscribe":
+                    self._confirm(message["channel"].decode())
+                if following.done():
+                    await following
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+    async def _follow_wishes(self, pubsub: Any) -> None:
+        """Keep what Redis was asked for equal to what is wanted, a batch each loop turn."""
+        asked: set[str] = set()
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(0)
+            self._changed.clear()
+            missing = self._wanted.keys() - asked
+            surplus = asked - self._wanted.keys()
+            if surplus:
+                self._heard -= surplus
+                asked -= surplus
+                await pubsub.unsubscribe(*surplus)
+            if missing:
+                asked |= missing
+                await pubsub.subscribe(*missing)
+
+    def _confirm(self, channel: str) -> None:
+        if channel not in self._wanted:
+            return
+        self._heard.add(channel)
+        waiting = self._waiting.pop(channel, None)
+        if waiting is None:
+            self.on_gap([channel])
+        elif not waiting.done():
+            waiting.set_result(None)
+
+    def _receive(self, channel: str, payload: bytes) -> None:
+        self.metrics.received += 1
+        handler = self.handlers.get(channel)
+        if handler is None:
+            self.on_message(channel, payload)
+        else:
+            handler(payload)
+
+    # Sending
+
+    def send(self, channel: str, payload: bytes) -> None:
+        """Queue a message. Never waits; what does not fit into the queue is lost."""
+        if self._queued_bytes + len(payload) > QUEUE_BYTES:
+            self.metrics.lost += 1
+            return
+        self._queue.append((channel, payload))
+        self._queued_bytes += len(payload)
+        self._filled.set()
+        self._emptied.clear()
+
+    async def _send_forever(self) -> None:
+        while True:
+            await self._filled.wait()
+            count = min(len(self._queue), PIPELINE_MESSAGES)
+            batch = [self._queue.popleft() for _ in range(count)]
+            self._queued_bytes -= sum(len(payload) for _, payload in batch)
+            if not self._queue:
+                self._filled.clear()
+            try:
+                async with asyncio.timeout(PUBLISH_SECONDS):
+                    async with self.commands.pipeline(transaction=False) as pipeline:
+                        for channel, payload in batch:
+                            pipeline.publish(channel, payload)
+                        await pipeline.execute()
+            except _FAILURES as error:
+                self.metrics.lost += len(batch)
+                if self._sending_works:
+                    logger.warning("cannot publish to Redis: %s", type(error).__name__)
+                self._sending_works = False
+                await asyncio.sleep(0.1)
+            else:
+                self.metrics.sent += len(batch)
+                self._sending_works = True
+                if not self._queue:
+                    self._emptied.set()
+
+    async def _beat_forever(self) -> None:
+        while True:
+            self.send(self._own, b"")
+            await asyncio.sleep(HEARTBEAT_SECONDS)

@@ -1,0 +1,274 @@
+"""Where an entry meets this node's connections: once, in order, whatever the bus does.
+
+The bus only hints. For every log that has readers on this node the hub remembers the last seq it
+delivered: the next one is delivered, an older one dropped, a later one held until the store has
+supplied what lies between. What no hint told of is found by comparing with the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from notifier.core.models import Entry, now_ms
+from notifier.core.ports import Log
+from notifier.errors import StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS = 20.0
+"""How often all logs are compared with the store. A lost hint costs at most this long."""
+
+DEGRADED_CHECK_SECONDS = 2.0
+"""The same while the bus is known to be broken: delivery falls back to asking the store."""
+
+REPAIR_LIMIT = 500
+"""Entries of one log read at a time when catching up."""
+
+
+class Sink(Protocol):
+    """One kind of connection: takes what the hub delivers, without waiting."""
+
+    def deliver(self, entry: Entry) -> None:
+        """Write the entry to every local reader of its log."""
+        ...
+
+    def tell(self, user: str, event: str, data: Any, skip: str | None) -> None:
+        """Write an event to every local connection of the user but ``skip``."""
+        ...
+
+
+class Channels(Protocol):
+    """The receiving side of a bus: which logs this node wants to hear of."""
+
+    healthy: bool
+    """False while hints are known to be lost."""
+
+    async def listen(self, audiences: Collection[str]) -> None:
+        """Return once hints arrive, or after a bounded time if the bus is broken."""
+        ...
+
+    def unlisten(self, audiences: Collection[str]) -> None: ...
+
+
+class LocalChannels:
+    """One node: every hint arrives by itself."""
+
+    healthy = True
+
+    async def listen(self, audiences: Collection[str]) -> None:
+        return
+
+    def unlisten(self, audiences: Collection[str]) -> None:
+        return
+
+
+@dataclass(slots=True)
+class HubMetrics:
+    """Since the start of this node."""
+
+    delivered: int = 0
+    """Entries handed to the local connections."""
+
+    dropped: int = 0
+    """Hints for what had been delivered already."""
+
+    repaired: int = 0
+    """Entries that no hint told of, or that came out of order, and that the store supplied."""
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The end of one log as this node follows it. ``position`` None: not yet opened."""
+
+    opened: asyncio.Future[None]
+    readers: int = 0
+    position: int | None = None
+    ahead: dict[int, Entry] = field(default_factory=dict)
+
+
+class Hub:
+    """This node's readers by log. ``start`` and ``close`` frame its life."""
+
+    def __init__(self, log: Log, channels: Channels | None = None) -> None:
+        self._log = log
+        self.channels: Channels = channels or LocalChannels()
+        self.sinks: list[Sink] = []
+        self.metrics = HubMetrics()
+        self._tails: dict[str, _Tail] = {}
+        self._stale: set[str] = set()
+        self._wake = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        self._spawn(self._repair_stale())
+        self._spawn(self._check_forever())
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def logs(self) -> int:
+        """How many logs have readers here."""
+        return len(self._tails)
+
+    # Readers
+
+    async def join(self, audiences: Collection[str]) -> None:
+        """Count one more reader of each log. When this returns, every later entry is delivered.
+
+        Raises ``StoreUnavailable``; then nothing was joined.
+        """
+        new = [a for a in audiences if a not in self._tails]
+        for audience in new:
+            self._tails[audience] = _Tail(asyncio.get_running_loop().create_future())
+        tails = [self._tails[a] for a in audiences]
+        for tail in tails:
+            tail.readers += 1
+        if new:
+            self._spawn(self._open({a: self._tails[a] for a in new}))
+        try:
+            for tail in tails:
+                await asyncio.shield(tail.opened)
+        except BaseException:
+            self.leave(audiences)
+            raise
+
+    def leave(self, audiences: Iterable[str]) -> None:
+        """Count one reader less of each log."""
+        forsaken = []
+        for audience in audiences:
+            tail = self._tails.get(audience)
+            if tail is None:
+                continue
+            tail.readers -= 1
+            if tail.readers == 0:
+                del self._tails[audience]
+                forsaken.append(audience)
+        if forsaken:
+            self.channels.unlisten(forsaken)
+
+    def position(self, audience: str) -> int:
+        """The last seq of a joined log that was delivered here: what a new reader starts behind."""
+        return self._tails[audience].position or 0
+
+    async def _open(self, tails: dict[str, _Tail]) -> None:
+        # Listening comes first: an entry stored after the heads were read is then hinted at.
+        try:
+            await self.channels.listen(tails)
+            heads = await self._log.heads(tails)
+        except Exception as error:
+            failed = [
+                audience for audience, tail in tails.items() if self._tails.get(audience) is tail
+            ]
+            for audience in failed:
+                del self._tails[audience]
+            for tail in tails.values():
+                tail.opened.set_exception(error)
+                tail.opened.exception()  # a log that everybody left meanwhile has no one to tell
+            self.channels.unlisten(failed)
+            return
+        for audience, tail in tails.items():
+            tail.position = heads[audience]
+            tail.opened.set_result(None)
+
+    # Entries
+
+    def deliver(self, entry: Entry) -> None:
+        """Take a hint: deliver the entry now, later, or not again."""
+        tail = self._tails.get(entry.audience)
+        if tail is None or tail.position is None:
+            return  # no reader, or none yet: the store will tell those who come
+        if entry.seq <= tail.position:
+            self.metrics.dropped += 1
+        elif entry.seq == tail.position + 1 and not tail.ahead:
+            self._pass_on(tail, entry)
+        else:
+            tail.ahead[entry.seq] = entry
+            self.catch_up([entry.audience])
+
+    def tell(self, user: str, event: str, data: Any, skip: str | None = None) -> None:
+        """Hand an event for one user to the local connections."""
+        for sink in self.sinks:
+            sink.tell(user, event, data, skip)
+
+    def catch_up(self, audiences: Iterable[str] | None = None) -> None:
+        """Compare logs (all of them, if none are named) with the store, soon."""
+        self._stale.update(self._tails if audiences is None else audiences)
+        self._wake.set()
+
+    def _pass_on(self, tail: _Tail, entry: Entry) -> None:
+        tail.position = entry.seq
+        self.metrics.delivered += 1
+        for sink in self.sinks:
+            sink.deliver(entry)
+
+    # Repair
+
+    async def _check_forever(self) -> None:
+        waited = 0.0
+        while True:
+            await asyncio.sleep(DEGRADED_CHECK_SECONDS)
+            waited += DEGRADED_CHECK_SECONDS
+            if waited >= CHECK_SECONDS or not self.channels.healthy:
+                waited = 0.0
+                self.catch_up()
+
+    async def _repair_stale(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            stale, self._stale = self._stale, set()
+            try:
+                await self._repair(stale)
+            except StoreUnavailable:
+                logger.warning("catching up failed: the store is not available; trying again")
+                self._stale |= stale
+                await asyncio.sleep(1)
+                self._wake.set()
+
+    async def _repair(self, audiences: Collection[str]) -> None:
+        """Deliver what the store has behind our positions, then what had come too early."""
+        positions = {
+            a: self._tails[a].position or 0
+            for a in audiences
+            if a in self._tails and self._tails[a].position is not None
+        }
+        if not positions:
+            return
+        early = {a: max(self._tails[a].ahead, default=0) for a in positions}
+        found = await self._log.after(positions, limit=REPAIR_LIMIT, now=now_ms())
+        for audience in positions:
+            tail = self._tails.get(audience)
+            if tail is None or tail.position is None:
+                continue
+            entries = found.get(audience, [])
+            for entry in entries:
+                if entry.seq > tail.position:
+                    self.metrics.repaired += 1
+                    self._pass_on(tail, entry)
+            if len(entries) == REPAIR_LIMIT:
+                self.catch_up([audience])
+            else:
+                self._release_ahead(tail, early[audience])
+
+    def _release_ahead(self, tail: _Tail, through: int) -> None:
+        """Deliver what came too early, up to what was there when the store was asked.
+
+        Nothing but expired entries can be missing before it. What came while the store answered
+        waits for the next question, which its hint has asked for.
+        """
+        for seq in sorted(seq for seq in tail.ahead if seq <= through):
+            entry = tail.ahead.pop(seq)
+            if tail.position is not None and seq > tail.position:
+                self._pass_on(tail, entry)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,463 @@
+"""The Socket.IO namespace ``/notifications``: users' connections, their events and their replay."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from socketio import exceptions
+
+from notifier.core import policy
+from notifier.core.feed import Feed, Visit
+from notifier.core.models import Cursor, Entry, Kind, Preferences, Principal, now_ms
+from notifier.core.ports import Authenticator
+from notifier.core.schemas import REFRESH, load
+from notifier.core.types import TypeCatalogue
+from notifier.errors import (
+    Forbidden,
+    InvalidRequest,
+    MalformedRequest,
+    Overloaded,
+    RequestError,
+    TokenExpired,
+    Unauthenticated,
+    UnknownEvent,
+)
+from notifier.realtime.engine import Connection, Frame
+from notifier.realtime.hub import Hub
+from notifier.realtime.rooms import Rooms
+from notifier.realtime.server import SocketServer
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE = "/notifications"
+
+EXPIRY_WARNING_SECONDS = 30.0
+"""How long before a token's expiry its connection is told."""
+
+_GOODBYES = {"server shutdown": ("shutdown", 1.0), "slow reader": ("slow_reader", 0.0)}
+"""The engine's reasons for closing in the words of the protocol, and seconds to stay away."""
+
+_Handler = Callable[["_Session", object], Awaitable[object]]
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """One connection of one user."""
+
+    sid: str
+    principal: Principal
+    since: Cursor | None
+    preferences: Preferences
+    visit: Visit | None
+    audiences: set[str] = field(default_factory=set)
+    hidden: frozenset[str] = frozenset()
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def user(self) -> str:
+        return self.principal.id
+
+
+class NotificationsNamespace:
+    """Connects users' sockets with the feed and the hub. ``register`` puts it on a server.
+
+    It is a ``Sink`` of the hub: what differs between users never goes into a frame; who must not
+    get an entry is told only that its place in the log is taken.
+    """
+
+    def __init__(
+        self,
+        server: SocketServer,
+        rooms: Rooms,
+        hub: Hub,
+        feed: Feed,
+        authenticator: Authenticator,
+        types: TypeCatalogue,
+        *,
+        connections_per_user: int,
+    ) -> None:
+        self._server = server
+        self._rooms = rooms
+        self._hub = hub
+        self._feed = feed
+        self._authenticator = authenticator
+        self._types = types
+        self._connections_per_user = connections_per_user
+        self._sessions: dict[str, _Session] = {}
+        self._users: dict[str, set[_Session]] = defaultdict(set)
+        self._hiding: dict[str, set[str]] = defaultdict(set)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def register(self) -> None:
+        """Take over the namespace of the server and become a sink of the hub."""
+        events: dict[str, _Handler] = {
+            "feed": self._page,
+            "sync": self._sync,
+            "mark_read": self._changer(self._feed.mark_read),
+            "mark_unread": self._changer(self._feed.mark_unread),
+            "dismiss": self._changer(self._feed.dismiss),
+            "mark_seen": self._changer(self._feed.mark_seen),
+            "get_preferences": self._get_preferences,
+            "set_preferences": self._set_preferences,
+            "subscribe_topic": self._subscribe_topic,
+            "unsubscribe_topic": self._unsubscribe_topic,
+            "refresh_token": self._refresh_token,
+        }
+        on = self._server.on
+        on("connect", self._connect, namespace=NAMESPACE)
+        on("disconnect", self._disconnect, namespace=NAMESPACE)
+        for event, handler in events.items():
+            on(event, self._answering(handler), namespace=NAMESPACE)
+        self._server.on_connected(NAMESPACE, self._connected)
+        self._server.on_unknown_event(NAMESPACE, self._unknown_event)
+        self._server.eio.goodbye = _goodbye
+        self._hub.sinks.append(self)
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def users(self) -> int:
+        """How many different users are connected to this node."""
+        return len(self._users)
+
+    # A connection opens
+
+    async def _connect(self, sid: str, environ: Mapping[str, Any], auth: object = None) -> None:
+        """Admit a user: who it is follows from the token alone, not from what the client names."""
+        try:
+            token, since = _credentials(auth)
+            principal = await self._authenticator.user(token)
+            self._admit(principal)
+            visit = await self._feed.visit(principal)
+        except RequestError as error:
+            raise _refusal(error) from None
+        session = _Session(sid, principal, since, visit.subscriber.preferences, visit)
+        self._sessions[sid] = session
+        self._users[session.user].add(session)
+        self._rooms.hold(NAMESPACE, sid)
+        try:
+            await self._enter(session, visit.view.audiences)
+        except RequestError as error:
+            await self._forget(session)
+            raise _refusal(error) from None
+        self._hide(session)
+        self._watch_expiry(session)
+
+    def _admit(self, principal: Principal) -> None:
+        if principal.expires_at is not None and principal.expires_at <= now_ms():
+            raise TokenExpired("The token has expired; get a new one.")
+        limit = self._connections_per_user
+        if limit and len(self._users.get(principal.id, ())) >= limit:
+            raise Overloaded(f"At most {limit} connections for each user.", retry_after=30)
+
+    async def _connected(self, sid: str) -> None:
+        """Replay what was missed, then let the live entries through that came meanwhile."""
+        session = self._sessions.get(sid)
+        if session is None or session.visit is None:
+            return  # it has gone already
+        visit, since = session.visit, session.since
+        session.visit = session.since = None
+        try:
+            replay = await self._feed.replay(visit, since)
+            counts = await self._feed.counts(visit)
+        except RequestError as error:
+            self._close(session, error.code)
+            return
+        for entry in replay.entries:
+            await self._server.drained(sid, NAMESPACE)
+            self._rooms.send_to(NAMESPACE, sid, _entry_frame(entry))
+        self._send(
+            sid,
+            "synced",
+            {
+                "cursor": str(replay.cursor),
+                "counts": counts.as_dict(),
+                "recovered": replay.recovered,
+                "preferences": visit.subscriber.preferences.as_dict(),
+            },
+        )
+        position = replay.cursor
+
+        def is_new(room: str | None, seq: object) -> bool:
+            return not isinstance(seq, int) or seq > position.get(room or "", 0)
+
+        self._rooms.release(NAMESPACE, sid, is_new)
+
+    # A connection closes
+
+    async def _disconnect(self, sid: str, reason: str) -> None:
+        session = self._sessions.get(sid)
+        if session is not None:
+            await self._forget(session)
+
+    async def _forget(self, session: _Session) -> None:
+        self._sessions.pop(session.sid, None)
+        sessions = self._users[session.user]
+        sessions.discard(session)
+        if not sessions:
+            del self._users[session.user]
+        if session.timer is not None:
+            session.timer.cancel()
+        for kind in session.hidden:
+            self._hiding[kind].discard(session.sid)
+        self._hub.leave(session.audiences)
+        session.audiences.clear()
+
+    def _close(self, session: _Session, reason: str) -> None:
+        self._server.close_transport(session.sid, NAMESPACE, reason)
+
+    # Audiences of a connection
+
+    async def _enter(self, session: _Session, audiences: Collection[str]) -> None:
+        """Join these logs: first the hub, so that nothing can fall between, then the rooms."""
+        new = [a for a in audiences if a not in session.audiences]
+        await self._hub.join(new)
+        if session.sid not in self._sessions:
+            self._hub.leave(new)  # it disconnected while the hub was listening
+            return
+        session.audiences.update(new)
+        for audience in new:
+            await self._rooms.enter_room(session.sid, NAMESPACE, audience)
+
+    async def _leave(self, session: _Session, audiences: Collection[str]) -> None:
+        left = session.audiences.intersection(audiences)
+        session.audiences -= left
+        for audience in left:
+            await self._rooms.leave_room(session.sid, NAMESPACE, audience)
+        self._hub.leave(left)
+
+    async def _move(self, session: _Session, joined: Collection[str], left: Collection[str]) -> str:
+        """Enter and leave logs on a live connection; answer where the joined ones stand."""
+        await self._leave(session, left)
+        await self._enter(session, joined)
+        return str(Cursor({a: self._hub.position(a) for a in joined}))
+
+    def _hide(self, session: _Session) -> None:
+        """Keep for each type whom it must not reach."""
+        hidden = policy.hidden_types(self._types, session.principal.roles, session.preferences)
+        for kind in session.hidden - hidden:
+            self._hiding[kind].discard(session.sid)
+        for kind in hidden - session.hidden:
+            self._hiding[kind].add(session.sid)
+        session.hidden = hidden
+
+    # Tokens
+
+    def _watch_expiry(self, session: _Session) -> None:
+        """Warn before the token expires, close when it does.
+
+        The wall clock is read again each time: it may have been set.
+        """
+        if session.timer is not None:
+            session.timer.cancel()
+        expires_at = session.principal.expires_at
+        if expires_at is None:
+            return
+        left = (expires_at - now_ms()) / 1000
+        loop = asyncio.get_running_loop()
+        if left > EXPIRY_WARNING_SECONDS:
+            wait = left - EXPIRY_WARNING_SECONDS
+            session.timer = loop.call_later(min(wait, 86_400.0), self._watch_expiry, session)
+            return
+        if left <= 0:
+            self._close(session, "expired")
+            return
+        self._send(session.sid, "auth_expiring", {"expires_in": round(left, 3)})
+        session.timer = loop.call_later(left, self._expire, session)
+
+    def _expire(self, session: _Session) -> None:
+        expires_at = session.principal.expires_at
+        if expires_at is not None and now_ms() < expires_at:
+            self._watch_expiry(session)
+        else:
+            self._close(session, "expired")
+
+    async def _refresh_token(self, session: _Session, args: object) -> object:
+        """Extend the connection with a fresh token of the same user; its roles take effect now."""
+        principal = await self._authenticator.user(load(REFRESH, args)["token"])
+        if principal.id != session.user:
+            raise Forbidden("The token belongs to another user.")
+        session.principal = principal
+        visit = await self._feed.visit(principal)
+        now = set(visit.view.audiences)
+        joined, left = now - session.audiences, session.audiences - now
+        cursor = await self._move(session, joined, left)
+        self._hide(session)
+        self._watch_expiry(session)
+        if joined or left:
+            self._send(session.sid, "state", {"joined": cursor, "left": sorted(left)})
+        expires_at = principal.expires_at or 0
+        return {"expires_in": max(0.0, (expires_at - now_ms()) / 1000)}
+
+    # Events of the client
+
+    def _answering(self, handler: _Handler) -> Callable[..., Awaitable[dict[str, Any]]]:
+        """Acknowledge with the handler's answer, or with its error."""
+
+        async def answer(sid: str, *args: object) -> dict[str, Any]:
+            try:
+                session = self._sessions.get(sid)
+                if session is None:
+                    raise Unauthenticated("This connection is closing.")
+                return {"ok": True, "data": await handler(session, _argument(args))}
+            except RequestError as error:
+                return {"ok": False, "error": error.as_dict()}
+            except Exception:
+                request_id = uuid.uuid4().hex
+                logger.exception("an event failed", extra={"request_id": request_id})
+                message = f"The request failed; its id is {request_id}."
+                return {"ok": False, "error": {"code": "internal", "message": message}}
+
+        return answer
+
+    async def _unknown_event(self, sid: str, event: str) -> dict[str, Any]:
+        error = UnknownEvent("There is no such event; docs/protocol.md lists them all.")
+        return {"ok": False, "error": error.as_dict()}
+
+    async def _page(self, session: _Session, args: object) -> object:
+        return await self._feed.page(session.principal, args)
+
+    async def _sync(self, session: _Session, args: object) -> object:
+        return await self._feed.sync(session.principal, args)
+
+    def _changer(self, change: Callable[..., Awaitable[object]]) -> _Handler:
+        async def changing(session: _Session, args: object) -> object:
+            return await change(session.principal, args, origin=session.sid)
+
+        return changing
+
+    async def _get_preferences(self, session: _Session, args: object) -> object:
+        return await self._feed.preferences(session.principal)
+
+    async def _set_preferences(self, session: _Session, args: object) -> object:
+        changed = await self._feed.set_preferences(session.principal, args, origin=session.sid)
+        self._apply_preferences(session, changed)
+        return changed
+
+    async def _subscribe_topic(self, session: _Session, args: object) -> object:
+        answer = await self._feed.subscribe_topic(session.principal, args, origin=session.sid)
+        return {"cursor": await self._move(session, Cursor.parse(answer["cursor"]), ())}
+
+    async def _unsubscribe_topic(self, session: _Session, args: Any) -> object:
+        answer = await self._feed.unsubscribe_topic(session.principal, args, origin=session.sid)
+        await self._leave(session, [f"topic:{args['topic']}"])
+        return answer
+
+    # What the hub delivers
+
+    def deliver(self, entry: Entry) -> None:
+        """One frame for everybody; who must not see the entry learns that its place is taken."""
+        skip = self._skipping(entry)
+        self._rooms.send(NAMESPACE, entry.audience, _entry_frame(entry), skip=skip, tag=entry.seq)
+        if skip:
+            frame = _frame("removed", {"id": str(entry.ref), "ids": []})
+            self._rooms.send(NAMESPACE, entry.audience, frame, only=skip, tag=entry.seq)
+
+    def _skipping(self, entry: Entry) -> set[str]:
+        skip = self._hiding.get(entry.notification.type, set())
+        excluded = {
+            session.sid
+            for user in entry.notification.excluded
+            for session in self._users.get(user, ())
+        }
+        return skip | excluded
+
+    def tell(self, user: str, event: str, data: Any, skip: str | None) -> None:
+        """Pass an event on to the user's connections; some change the connections themselves."""
+        sessions = [s for s in self._users.get(user, ()) if s.sid != skip]
+        if not sessions:
+            return
+        if event == "state" and ("joined" in data or "left" in data):
+            for session in sessions:
+                self._spawn(self._follow(session, data))
+            return
+        if event == "preferences":
+            for session in sessions:
+                self._apply_preferences(session, data)
+        skipped = () if skip is None else (skip,)
+        self._rooms.send(NAMESPACE, f"user:{user}", _frame(event, data), skip=skipped)
+
+    async def _follow(self, session: _Session, state: Mapping[str, Any]) -> None:
+        """Another device subscribed to a topic, or ended a subscription: so does this one."""
+        joined = Cursor.parse(state.get("joined", ""))
+        cursor = await self._move(session, joined, state.get("left", ()))
+        if session.sid in self._sessions:
+            moved = {**state, "joined": cursor} if joined else dict(state)
+            self._send(session.sid, "state", moved)
+
+    def _apply_preferences(self, session: _Session, preferences: Mapping[str, Any]) -> None:
+        session.preferences = Preferences(**preferences)
+        self._hide(session)
+
+    def _send(self, sid: str, event: str, data: object) -> None:
+        self._rooms.send_to(NAMESPACE, sid, _frame(event, data))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _frame(event: str, data: object) -> Frame:
+    return Frame.message(f'2{NAMESPACE},["{event}",{orjson.dumps(data).decode()}]')
+
+
+def _entry_frame(entry: Entry) -> Frame:
+    event = "notification" if entry.notification.kind is Kind.NOTIFICATION else "removed"
+    return Frame.message(f'2{NAMESPACE},["{event}",{entry.wire().decode()}]')
+
+
+def _goodbye(connection: Connection, reason: str) -> Frame:
+    """The last event of a connection that the server closes: why, and when to come back."""
+    word, pause = _GOODBYES.get(reason, (reason, 0.0))
+    return _frame("goodbye", {"reason": word, "reconnect_after": pause})
+
+
+def _credentials(auth: object) -> tuple[object, Cursor | None]:
+    """The token and the cursor of a connection's ``auth`` payload."""
+    if not isinstance(auth, Mapping):
+        raise Unauthenticated('Connect with auth: {"token": ...}.')
+    since = auth.get("since")
+    try:
+        return auth.get("token"), None if since is None else Cursor.parse(since)
+    except ValueError as error:
+        raise InvalidRequest({"since": [str(error)]}) from None
+
+
+def _refusal(error: RequestError) -> exceptions.ConnectionRefusedError:
+    data = {key: value for key, value in error.as_dict().items() if key != "message"}
+    return exceptions.ConnectionRefusedError(error.detail, data)
+
+
+def _argument(args: tuple[object, ...]) -> object:
+    """The one JSON argument of an event; none is an empty object."""
+    if len(args) > 1:
+        raise MalformedRequest("An event takes one argument.")
+    if not args:
+        return {}
+    if _has_bytes(args[0]):
+        raise MalformedRequest("Binary arguments are not accepted here.")
+    return args[0]
+
+
+def _has_bytes(value: object) -> bool:
+    pending = [value]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, bytes | bytearray):
+            return True
+        if isinstance(value, dict):
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return False
