@@ -1,0 +1,46 @@
+"""How often somebody may do something. Pure: the caller passes a monotonic time in."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+
+class RateLimit:
+    """At most ``count`` actions per ``period`` seconds for each key, after an equal burst.
+
+    The generic cell rate algorithm: per key one number, the time at which its burst would be
+    regained in full. ``count`` 0 switches the limit off. Keys that are back at rest are forgotten
+    in passing, so memory follows the keys of the last period and not all keys ever seen.
+    """
+
+    __slots__ = ("_interval", "_period", "_rested_at", "_swept_at")
+
+    def __init__(self, count: int, period: float = 1.0) -> None:
+        self._period = period
+        self._interval = period / count if count else 0.0
+        self._rested_at: dict[Hashable, float] = {}
+        self._swept_at = float("-inf")
+
+    def take(self, key: Hashable, now: float) -> float:
+        """Take one action. 0.0 if it is allowed, else the seconds until it would be.
+
+        ``now`` is in seconds of any clock that never goes back. A refused action costs nothing.
+        """
+        if not self._interval:
+            return 0.0
+        if now - self._swept_at >= self._period:
+            self._sweep(now)
+        rested_at = max(self._rested_at.get(key, now), now) + self._interval
+        wait = rested_at - now - self._period
+        if wait > self._interval * 1e-6:  # adding up intervals leaves a rounding error
+            return wait
+        self._rested_at[key] = rested_at
+        return 0.0
+
+    def __len__(self) -> int:
+        """How many keys are remembered."""
+        return len(self._rested_at)
+
+    def _sweep(self, now: float) -> None:
+        self._swept_at = now
+        self._rested_at = {key: at for key, at in self._rested_at.items() if at > now}

@@ -1,0 +1,1 @@
+"""The HTTP interface: REST, identity, health, metrics, and the pages and files beside them."""

@@ -1,0 +1,107 @@
+"""The handlers of ``/v1``: read, call the domain, answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from notifier.errors import MalformedRequest
+from notifier.http.bodies import read_json
+from notifier.http.calls import CALLER
+from notifier.http.services import SERVICES
+
+LISTED_ENTRIES = 100
+"""Entries that a publisher is told about; a notification may go to 10,000 audiences."""
+
+
+async def publish(request: web.Request) -> web.Response:
+    receipt = await request.app[SERVICES].publisher.publish(
+        await read_json(request), request[CALLER], idempotency_key=_idempotency_key(request)
+    )
+    listed = receipt.entries[:LISTED_ENTRIES]
+    answer = {
+        "id": receipt.notification_id,
+        "entries": [{"id": str(entry.ref)} for entry in listed],
+    }
+    return _json(answer, status=201)
+
+
+async def withdraw(request: web.Request) -> web.Response:
+    publisher = request.app[SERVICES].publisher
+    await publisher.withdraw(request.match_info["id"], request[CALLER])
+    return web.Response(status=204)
+
+
+async def feed(request: web.Request) -> web.Response:
+    return _json(await request.app[SERVICES].feed.page(request[CALLER], _query(request)))
+
+
+async def mark_read(request: web.Request) -> web.Response:
+    body = await read_json(request)
+    return _json(await request.app[SERVICES].feed.mark_read(request[CALLER], body))
+
+
+async def mark_unread(request: web.Request) -> web.Response:
+    body = await read_json(request)
+    return _json(await request.app[SERVICES].feed.mark_unread(request[CALLER], body))
+
+
+async def dismiss(request: web.Request) -> web.Response:
+    body = await read_json(request)
+    return _json(await request.app[SERVICES].feed.dismiss(request[CALLER], body))
+
+
+async def mark_seen(request: web.Request) -> web.Response:
+    body = await read_json(request)
+    return _json(await request.app[SERVICES].feed.mark_seen(request[CALLER], body))
+
+
+async def preferences(request: web.Request) -> web.Response:
+    return _json(await request.app[SERVICES].feed.preferences(request[CALLER]))
+
+
+async def set_preferences(request: web.Request) -> web.Response:
+    body = await read_json(request)
+    return _json(await request.app[SERVICES].feed.set_preferences(request[CALLER], body))
+
+
+async def types(request: web.Request) -> web.Response:
+    return _json(request.app[SERVICES].feed.types(request[CALLER]))
+
+
+async def subscribe_topic(request: web.Request) -> web.Response:
+    await request.app[SERVICES].feed.subscribe_topic(request[CALLER], _topic(request))
+    return web.Response(status=204)
+
+
+async def unsubscribe_topic(request: web.Request) -> web.Response:
+    await request.app[SERVICES].feed.unsubscribe_topic(request[CALLER], _topic(request))
+    return web.Response(status=204)
+
+
+def _json(answer: dict[str, Any], *, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json")
+
+
+def _topic(request: web.Request) -> dict[str, str]:
+    return {"topic": request.match_info["topic"]}
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    """The query as arguments. A name that stands twice has no one meaning and is refused."""
+    query = request.query
+    if len(query) != len(set(query)):
+        raise MalformedRequest("A parameter stands twice in the query.")
+    return dict(query)
+
+
+def _idempotency_key(request: web.Request) -> str | None:
+    match request.headers.getall("Idempotency-Key", ()):
+        case []:
+            return None
+        case [key]:
+            return key
+        case _:
+            raise MalformedRequest("The header Idempotency-Key stands there twice.")

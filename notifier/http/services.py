@@ -1,0 +1,42 @@
+"""What the handlers work with: given once, when the routes are added to an application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+from notifier.core.feed import Feed
+from notifier.core.ports import Authenticator
+from notifier.core.publishing import Publisher
+from notifier.http.demo import DemoSessions
+from notifier.http.metrics import Metric, MetricsAccess
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when a part of the node is well; raises ``RequestError`` with the reason when not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of a node as HTTP sees them.
+
+    ``origins`` are the foreign origins whose pages may call ``/v1``; ``*`` stands for all. The
+    limits are per caller, 0 switches one off. Without ``client_folder`` the client is not built.
+    """
+
+    feed: Feed
+    publisher: Publisher
+    authenticator: Authenticator
+    origins: frozenset[str] = frozenset()
+    requests_per_minute: int = 300
+    publishes_per_second: int = 200
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    metrics: Sequence[Metric] = ()
+    metrics_access: MetricsAccess = field(default_factory=MetricsAccess)
+    client_folder: Path | None = None
+    demo: DemoSessions | None = None
+
+
+SERVICES = web.AppKey("services", Services)

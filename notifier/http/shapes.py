@@ -1,0 +1,211 @@
+"""JSON Schemas of what the interface answers, and words for what it takes.
+
+What comes in is described by the schemas that check it (``core/schemas.py``); this adds what those
+cannot say. What goes out is described here, and the tests hold every answer against it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Shape = dict[str, Any]
+
+
+def ref(name: str) -> Shape:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(required: dict[str, Shape], optional: dict[str, Shape] | None = None) -> Shape:
+    return {
+        "type": "object",
+        "required": list(required),
+        "properties": {**required, **(optional or {})},
+    }
+
+
+def _text(description: str, **more: Any) -> Shape:
+    return {"type": "string", "description": description, **more}
+
+
+_ENTRY_ID = _text("The place of an entry: its number and its audience.", examples=["17@user:42"])
+_CURSOR = _text("How far a reader has got in each log.", examples=["everyone=5;user:42=17"])
+_CURSOR_IN = {
+    "type": ["string", "object"],
+    "description": "A cursor, as the text that was given out or as a map of audience to number.",
+    "examples": ["everyone=5;user:42=17"],
+}
+_CAPPED = {"type": "integer", "minimum": 0, "maximum": 100}
+_UNREAD = {**_CAPPED, "description": "Unread notifications; counting stops at 100."}
+_UNSEEN = {**_CAPPED, "description": "Unread ones that the user has not been shown yet."}
+_PRIORITY = {"type": "string", "enum": ["low", "normal", "high", "critical"]}
+_ENTRY_IDS = {"type": "array", "items": _ENTRY_ID, "minItems": 1, "maxItems": 500}
+
+ANSWERS: dict[str, Shape] = {
+    "Receipt": _object(
+        {
+            "id": _text("The notification; with it, it can be withdrawn.", format="uuid"),
+            "entries": {
+                "type": "array",
+                "description": "The first 100 of the durable entries, one for each audience.",
+                "maxItems": 100,
+                "items": _object({"id": _ENTRY_ID}),
+            },
+        }
+    ),
+    "Entry": _object(
+        {
+            "id": _ENTRY_ID,
+            "notification_id": _text(
+                "The same for all entries of one notification.", format="uuid"
+            ),
+            "type": _text("A name in the type catalogue."),
+            "priority": _PRIORITY,
+            "title": _text("One line."),
+            "created_at": _text("UTC, with milliseconds.", format="date-time"),
+            "expires_at": _text("From then on it is gone.", format="date-time"),
+            "read": {"type": "boolean"},
+            "seen": {"type": "boolean"},
+        },
+        {
+            "body": _text("Some lines of plain text."),
+            "sender": ref("Sender"),
+            "icon": _text("The name of an icon that takes the place of the type's own."),
+            "url": _text("Where a click leads: https, http or a path."),
+            "data": {"type": "object", "description": "As it was published."},
+            "actions": {"type": "array", "items": ref("Action"), "maxItems": 3},
+            "collapse_key": _text("Notifications with the same key belong together."),
+        },
+    ),
+    "Page": _object(
+        {
+            "items": {"type": "array", "description": "Newest first.", "items": ref("Entry")},
+            "next": {
+                "type": ["string", "null"],
+                "description": "Where the next page starts: its `before`. Null at the end.",
+            },
+            "cursor": _CURSOR,
+            "unread": _UNREAD,
+            "unseen": _UNSEEN,
+        }
+    ),
+    "Counts": _object({"unread": _UNREAD, "unseen": _UNSEEN}),
+    "Preferences": _object(
+        {
+            "types": {
+                "type": "object",
+                "description": "Type to channel to whether it is on. What is absent is as usual.",
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": {"type": "boolean"},
+                },
+            },
+            "sound": {"type": "boolean"},
+            "version": {"type": "integer", "description": "Grows by one with every change."},
+        }
+    ),
+    "Types": _object({"types": {"type": "object", "additionalProperties": ref("Type")}}),
+    "Type": _object(
+        {
+            "label": _text("What people call it."),
+            "icon": _text("The name of an icon."),
+            "color": _text("A colour of the client's palette."),
+            "placement": {"type": "string", "enum": ["top", "bottom"]},
+            "priority": _PRIORITY,
+            "display": {
+                "type": "array",
+                "items": {"type": "string", "enum": ["bell", "toast", "modal", "browser"]},
+            },
+            "mutable": {"type": "boolean", "description": "Whether users can switch it off."},
+        }
+    ),
+    "Status": _object({"status": {"type": "string"}}),
+    "Description": {"type": "object", "description": "An OpenAPI document."},
+    "Text": {"type": "string"},
+    "Problem": _object(
+        {
+            "type": _text("Where the code is explained.", format="uri-reference"),
+            "title": _text("The code in words."),
+            "status": {"type": "integer"},
+            "detail": _text("What is the matter with this request."),
+            "code": _text("Stable, for programs."),
+            "instance": _text("The path that was called.", format="uri-reference"),
+            "request_id": _text("Identifies the request in the server's log."),
+        },
+        {
+            "errors": {
+                "type": "object",
+                "description": "What is wrong with each field.",
+                "additionalProperties": {"type": "array", "items": {"type": "string"}},
+            }
+        },
+    ),
+}
+
+_AUDIENCE = {
+    "type": "string",
+    "pattern": r"^(everyone|(user|role|topic):\S{1,128})$",
+    "examples": ["user:42"],
+}
+
+REFINED: dict[str, dict[str, Shape]] = {
+    "Notification": {
+        "to": {
+            "description": "Whom it is for: one audience or up to 10,000.",
+            "examples": [["user:42", "role:admin"]],
+            "oneOf": [
+                _AUDIENCE,
+                {"type": "array", "items": _AUDIENCE, "minItems": 1, "maxItems": 10_000},
+            ],
+        },
+        "title": {"description": "One line of plain text."},
+        "type": {"description": "A name in the type catalogue, which supplies what is left out."},
+        "priority": {"description": "How it is displayed, unless its type says otherwise."},
+        "body": {"description": "Some lines of plain text."},
+        "icon": {
+            "description": "The name of an icon.",
+            "pattern": r"^[a-z][a-z0-9-]{0,31}$",
+        },
+        "url": {"description": "Where a click leads: https, http or a path."},
+        "data": {"description": "An object of your own, up to 4 KiB, passed on as it is."},
+        "ttl": {"description": "Seconds until it expires."},
+        "deliver_at": {"description": "Reserved for scheduled delivery; leave it out."},
+        "collapse_key": {"description": "Notifications with the same key belong together."},
+        "except": {"description": "Users (`user:...`) who do not get it, for instance its sender."},
+    },
+    "Sender": {
+        "id": {"description": "A name without white space."},
+        "name": {"description": "As people read it."},
+        "avatar": {"description": "The address of a picture: https, http or a path."},
+    },
+    "Action": {
+        "label": {"description": "The words on the button."},
+        "url": {"description": "Where it leads: https, http or a path."},
+    },
+    "Change": {
+        "ids": _ENTRY_IDS,
+        "all": {"description": "Everything up to `cursor`, in place of `ids`."},
+        "cursor": _CURSOR_IN,
+    },
+    "ChangeById": {"ids": _ENTRY_IDS},
+    "Seen": {"cursor": _CURSOR_IN},
+    "PreferencesChange": {
+        "types": {
+            "description": "Type to channel (`bell`, `toast`, `browser`, `push`) to on, off, or "
+            "null to reset it. Without the bell a type is muted altogether."
+        },
+        "sound": {"description": "Whether toasts may be heard."},
+    },
+}
+
+PARAMETERS: dict[str, Shape] = {
+    "limit": {"description": "How many notifications at most."},
+    "before": {"description": "The `next` of the page before.", "schema": {"type": "string"}},
+    "unread": {"description": "Only unread ones."},
+    "type": {"description": "Only those of one type."},
+    "id": {"description": "The `id` that publishing answered."},
+    "topic": {"description": "A topic's name, without `topic:`, percent-encoded."},
+    "Idempotency-Key": {
+        "description": "1 to 255 visible characters of your own. A repetition within 24 hours gets "
+        "the first answer; with another body it is a conflict.",
+    },
+}

@@ -1,0 +1,201 @@
+"""JSON Web Tokens: what must be true of one before it says who somebody is."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jwt
+
+from notifier.core.models import Principal, is_name
+from notifier.errors import TokenExpired, Unauthenticated
+from notifier.http.jwks import JsonWebKeys
+
+MAX_TOKEN = 8_192
+"""Characters. About what a header line may hold; far above what an identity needs."""
+
+MAX_ROLES = 50
+"""Roles of one user. Each is a log to merge whenever the user reads the feed."""
+
+MAX_DISPLAY_NAME = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRules:
+    """Which tokens are believed.
+
+    ``secrets`` verify HS256; several may be live during a change, the first signs. ``issuer`` and
+    ``audience`` are required of tokens when given. ``leeway`` (seconds) forgives clocks that
+    disagree. ``max_lifetime`` (seconds, 0: any) bounds how long a stolen token is of use.
+    """
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    issuer: str | None = None
+    audience: str | None = None
+    leeway: int = 30
+    max_lifetime: int = 0
+
+
+class TokenVerifier:
+    """Turns the text of a token into a user.
+
+    The algorithm in a token chooses between two sets of keys that never mix, and each key has one
+    algorithm of its own: HS256 the shared secrets, RS256 and ES256 the keys of the JWKS. So a
+    public key can never be taken for a shared secret.
+    """
+
+    def __init__(self, rules: TokenRules, keys: JsonWebKeys | None = None) -> None:
+        self._rules = rules
+        self._keys = keys
+
+    async def verify(self, token: object) -> Principal:
+        """The user a token speaks for. Raises ``Unauthenticated`` or ``TokenExpired``.
+
+        ``Overloaded`` when the keys that would tell cannot be had now.
+        """
+        if not isinstance(token, str) or not token:
+            raise Unauthenticated("Send a token.")
+        if len(token) > MAX_TOKEN:
+            raise Unauthenticated(f"A token must not be longer than {MAX_TOKEN} characters.")
+        try:
+            claims = await self._claims(token)
+        except jwt.ExpiredSignatureError:
+            raise TokenExpired("The token has expired; get a new one.") from None
+        except jwt.PyJWTError:
+            raise Unauthenticated("The token is not valid.") from None
+        return _principal(claims, self._rules)
+
+    async def _claims(self, token: str) -> Mapping[str, Any]:
+        header = jwt.get_unverified_header(token)
+        match header.get("alg"):
+            case "HS256":
+                return self._claims_by_secret(token)
+            case "RS256" | "ES256" as algorithm if self._keys is not None:
+                key = await self._keys.find(header.get("kid"), algorithm)
+                return self._decode(token, key.key, key.algorithm_name)
+            case _:
+                raise jwt.InvalidAlgorithmError
+
+    def _claims_by_secret(self, token: str) -> Mapping[str, Any]:
+        for secret in self._rules.secrets:
+            try:
+                return self._decode(token, secret, "HS256")
+            except jwt.InvalidSignatureError:
+                continue  # perhaps signed with the secret before the last change
+        raise jwt.InvalidSignatureError
+
+    def _decode(self, token: str, key: Any, algorithm: str) -> Mapping[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[algorithm],
+            issuer=self._rules.issuer,
+            audience=self._rules.audience,
+            leeway=self._rules.leeway,
+            options={
+                "require": ["sub", "exp"],
+                "verify_aud": self._rules.audience is not None,
+                "verify_jti": False,
+            },
+        )
+
+
+def _principal(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
+    _check_times(claims, rules)
+    return Principal(
+        id=_subject(claims["sub"]),
+        name=_display_name(claims.get("name")),
+        roles=_roles(claims.get("roles")),
+        scopes=_scopes(claims.get("scope")),
+        expires_at=int(claims["exp"]) * 1000,
+    )
+
+
+def _check_times(claims: Mapping[str, Any], rules: TokenRules) -> None:
+    """PyJWT has compared the times with the clock; here their form and their distance count."""
+    for name in ("exp", "iat", "nbf"):
+        if name in claims and not _is_time(claims[name]):
+            raise Unauthenticated(f"The claim {name} of the token must be a time in seconds.")
+    if not rules.max_lifetime:
+        return
+    now = time.time()
+    since = min(claims.get("iat", now), now)
+    if claims["exp"] - since > rules.max_lifetime + rules.leeway:
+        raise Unauthenticated(f"Tokens must not be valid for more than {rules.max_lifetime} s.")
+
+
+def _is_time(value: object) -> bool:
+    """Seconds since 1970, below the year 10000."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and 0 <= value < 253_402_300_800
+    )
+
+
+def _subject(value: object) -> str:
+    if not isinstance(value, str) or not is_name(value):
+        raise Unauthenticated(
+            "The claim sub of the token must be 1 to 128 printable characters without white space."
+        )
+    return value
+
+
+def _roles(value: object) -> frozenset[str]:
+    if value is None:
+        return frozenset()
+    if not isinstance(value, list) or not all(isinstance(r, str) and is_name(r) for r in value):
+        raise Unauthenticated("The claim roles of the token must be a list of names.")
+    if len(value) > MAX_ROLES:
+        raise Unauthenticated(f"A token must not name more than {MAX_ROLES} roles.")
+    return frozenset(value)
+
+
+def _scopes(value: object) -> frozenset[str]:
+    if value is None:
+        return frozenset()
+    if not isinstance(value, str):
+        raise Unauthenticated("The claim scope of the token must be a text.")
+    return frozenset(value.split())
+
+
+def _display_name(value: object) -> str:
+    """The name if it can be shown. An odd one is no reason to lock somebody out."""
+    usable = isinstance(value, str) and value.isprintable() and len(value) <= MAX_DISPLAY_NAME
+    return str(value) if usable else ""
+
+
+def sign(
+    rules: TokenRules,
+    user: str,
+    *,
+    lifetime: int,
+    roles: Collection[str] = (),
+    scopes: Collection[str] = (),
+    name: str = "",
+) -> str:
+    """A token for a user that verifiers with these rules believe for ``lifetime`` seconds.
+
+    Raises ``ValueError`` when there is no secret to sign with.
+    """
+    if not rules.secrets:
+        raise ValueError("There is no shared secret to sign tokens with.")
+    now = int(time.time())
+    optional = {
+        "iss": rules.issuer,
+        "aud": rules.audience,
+        "name": name,
+        "roles": sorted(roles),
+        "scope": " ".join(sorted(scopes)),
+    }
+    claims = {
+        "sub": user,
+        "iat": now,
+        "exp": now + lifetime,
+        **{claim: value for claim, value in optional.items() if value},
+    }
+    return jwt.encode(claims, rules.secrets[0], algorithm="HS256")
