@@ -1,0 +1,77 @@
+"""Who may connect: caps in total, for an address, and for whatever else is counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+
+from .errors import Refused
+from .options import EngineOptions
+
+MINUTE = 60.0
+
+
+class Admission:
+    """Counts connections by key. A key is an address, or whatever an application claims."""
+
+    def __init__(self, options: EngineOptions, clock: Callable[[], float] = time.monotonic) -> None:
+        self._options = options
+        self._clock = clock
+        self._total = 0
+        self._counts: dict[Hashable, int] = {}
+        self._connects: dict[str, int] = {}
+        self._minute = 0
+        self.draining = False
+        """True during shutdown: nobody is admitted."""
+
+    @property
+    def total(self) -> int:
+        """Connections that are admitted now."""
+        return self._total
+
+    def admit(self, address: str) -> None:
+        """Count a new connection of this address, or raise Refused. Undone by `leave`."""
+        options = self._options
+        if self.draining:
+            raise Refused("shutting down", options.retry_after)
+        self._count_connect(address)
+        if options.connections and self._total >= options.connections:
+            raise Refused("too many connections", options.retry_after)
+        if not self.claim(("address", address), options.connections_per_address):
+            raise Refused("too many connections of this address", options.retry_after)
+        self._total += 1
+
+    def leave(self, address: str) -> None:
+        """A connection of this address has ended."""
+        self._total -= 1
+        self.release(("address", address))
+
+    def claim(self, key: Hashable, limit: int) -> bool:
+        """Count one more under the key, unless `limit` (0: none) are counted. False if so."""
+        count = self._counts.get(key, 0)
+        if limit and count >= limit:
+            return False
+        self._counts[key] = count + 1
+        return True
+
+    def release(self, key: Hashable) -> None:
+        """Count one less under the key."""
+        if (count := self._counts[key] - 1) > 0:
+            self._counts[key] = count
+        else:
+            del self._counts[key]
+
+    def _count_connect(self, address: str) -> None:
+        limit = self._options.connects_per_address
+        if not limit:
+            return
+        # Counting by whole minutes lets everything be forgotten at once: memory is bounded by
+        # what one minute brings.
+        now = self._clock()
+        if (minute := int(now / MINUTE)) != self._minute:
+            self._minute = minute
+            self._connects.clear()
+        count = self._connects.get(address, 0)
+        if count >= limit:
+            raise Refused("connecting too often", (minute + 1) * MINUTE - now)
+        self._connects[address] = count + 1

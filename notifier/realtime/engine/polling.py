@@ -1,0 +1,146 @@
+"""HTTP long-polling: the client asks with GET, sends with POST, one of each at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from .errors import PayloadTooLarge, ProtocolError
+from .outbox import Outbox
+from .packets import CLOSE_FRAME, NOOP_FRAME, decode_payload, encode_payload
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from .core import Core
+    from .packets import Frame
+    from .websocket import Owner
+
+
+class Polling:
+    """The transport between requests: what waits for the next poll, what came with a POST."""
+
+    __slots__ = ("_core", "_handled", "_inbox", "_poll", "_posting", "outbox", "owner", "probing")
+    name = "polling"
+
+    def __init__(self, core: Core, owner: Owner) -> None:
+        self._core = core
+        self.owner: Owner | None = owner
+        self._poll: asyncio.Future[None] | None = None
+        self._posting = False
+        self._inbox: deque[str | bytes] = deque()
+        self._handled: asyncio.Future[None] | None = None
+        self.outbox = Outbox(core.metrics)
+        self.probing = False
+        """While a WebSocket is probed polls are answered at once, so that they end."""
+
+    @property
+    def unread(self) -> bool:
+        """True while packets of a POST wait because their owner is busy."""
+        return bool(self._inbox)
+
+    def send(self, frame: Frame) -> None:
+        """Give the frame to the poll that waits, or keep it for the next one."""
+        first = not self.outbox
+        self.outbox.put(frame, asyncio.get_running_loop().time())
+        if self._poll is not None:
+            self.release()
+        elif self.owner is None:
+            return
+        elif self.outbox.size > self._core.options.outbox_bytes:
+            self.owner.too_slow()
+        elif first:
+            self.owner.waiting()
+
+    def take(self) -> str | bytes | None:
+        """The next packet of the POST; None when all are taken, which lets it be answered."""
+        if self._inbox:
+            return self._inbox.popleft()
+        if self._handled is not None and not self._handled.done():
+            self._handled.set_result(None)
+        return None
+
+    async def poll(self) -> str:
+        """The body for a GET, once there is something to tell. ProtocolError on a second poll."""
+        if self._poll is not None:
+            raise ProtocolError("overlapping polls")
+        if not self.outbox and not self.probing:
+            self._poll = asyncio.get_running_loop().create_future()
+            try:
+                await self._poll
+            except asyncio.CancelledError:
+                if self.owner is None:
+                    self.outbox.clear()
+                raise
+            finally:
+                self._poll = None
+        frames = self.outbox.take()
+        if self.owner is not None:
+            self.owner.emptied()
+        return encode_payload(frames or [NOOP_FRAME])
+
+    async def post(self, request: web.Request) -> None:
+        """Read the body of a POST and wait until all its packets are handled.
+
+        ProtocolError if the body is invalid, too large, too slow or comes while another does.
+        """
+        if self._posting:
+            raise ProtocolError("overlapping posts")
+        self._posting = True
+        try:
+            packets = decode_payload(await self._body(request))
+            await self._handle(packets)
+        finally:
+            self._posting = False
+
+    def release(self) -> None:
+        """Let the poll that waits be answered, with a noop if there is nothing else."""
+        if self._poll is not None and not self._poll.done():
+            self._poll.set_result(None)
+
+    def close(self, code: int, reason: str) -> None:
+        """Answer the poll that waits: there is nothing more to come."""
+        self.outbox.put(CLOSE_FRAME, asyncio.get_running_loop().time())
+        self.detach()
+        if self._poll is None:
+            self.outbox.clear()
+
+    def abort(self) -> None:
+        """End everything without a word."""
+        self.outbox.clear()
+        self.detach()
+
+    def detach(self) -> None:
+        """Let both requests be answered and take nothing more."""
+        self.owner = None
+        self._inbox.clear()
+        self.take()
+        self.release()
+
+    async def _handle(self, packets: list[str | bytes]) -> None:
+        if self.owner is None:
+            return
+        self._inbox.extend(packets)
+        self._handled = asyncio.get_running_loop().create_future()
+        try:
+            self.owner.readable()
+            await self._handled
+        finally:
+            self._handled = None
+
+    async def _body(self, request: web.Request) -> str:
+        limit, body = self._core.options.max_payload, bytearray()
+        if (request.content_length or 0) > limit:
+            raise PayloadTooLarge(limit)
+        try:
+            async with asyncio.timeout(self._core.options.body_timeout):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > limit:
+                        raise PayloadTooLarge(limit)
+            return body.decode()
+        except TimeoutError:
+            raise ProtocolError("the body came too slowly") from None
+        except UnicodeDecodeError:
+            raise ProtocolError("invalid UTF-8") from None

@@ -1,0 +1,92 @@
+"""What the engine reads from an HTTP request: the client's address, its origin, its headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from aiohttp import web
+
+from .options import ANY_ORIGIN, EngineOptions
+
+
+class Environ(Mapping[str, str]):
+    """A handshake request as connect handlers see it, with the names of WSGI.
+
+    `REMOTE_ADDR` is the client's address, `HTTP_...` a header. Kept as long as the connection, so
+    it is one text that is taken apart when somebody looks.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, request: web.Request, address: str) -> None:
+        # Raw, because a decoded line feed would let a client add lines of its own.
+        lines = [
+            f"REMOTE_ADDR:{address}",
+            f"REQUEST_METHOD:{request.method}",
+            f"PATH_INFO:{request.rel_url.raw_path}",
+            f"QUERY_STRING:{request.rel_url.raw_query_string}",
+        ]
+        for name in dict.fromkeys(request.headers):
+            values = request.headers.getall(name)
+            lines.append(f"HTTP_{name.upper().replace('-', '_')}:{','.join(values)}")
+        self._text = "\n".join(lines)
+
+    def __getitem__(self, name: str) -> str:
+        return self._parsed()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parsed())
+
+    def __len__(self) -> int:
+        return len(self._parsed())
+
+    def _parsed(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, _, value in (line.partition(":") for line in self._text.split("\n"))
+        }
+
+
+def client_address(request: web.Request, trusted_hops: int) -> str:
+    """The address of the client, as the outermost of the trusted proxies saw it."""
+    seen = ",".join(request.headers.getall("X-Forwarded-For", [])) if trusted_hops else ""
+    hops = [hop for part in seen.split(",") if (hop := part.strip())]
+    hops.append(request.remote or "")
+    return hops[max(0, len(hops) - 1 - trusted_hops)]
+
+
+def origin_allowed(request: web.Request, options: EngineOptions) -> bool:
+    """True if the request's origin may use this engine; without an Origin header it may."""
+    origin = request.headers.get("Origin")
+    if origin is None or options.origins == ANY_ORIGIN:
+        return True
+    if options.origins is None:
+        return origin == _own_origin(request, options.trusted_hops)
+    return origin in options.origins
+
+
+def cors_headers(request: web.Request) -> dict[str, str]:
+    """What lets a page of an allowed origin read the answer."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return {}
+    headers = {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Vary": "Origin",
+    }
+    if request.method == "OPTIONS":
+        asked = request.headers.get("Access-Control-Request-Headers")
+        headers["Access-Control-Allow-Methods"] = "GET, POST"
+        headers["Access-Control-Max-Age"] = "600"
+        if asked:
+            headers["Access-Control-Allow-Headers"] = asked
+    return headers
+
+
+def _own_origin(request: web.Request, trusted_hops: int) -> str:
+    scheme, host = request.scheme, request.host
+    if trusted_hops:
+        scheme = request.headers.get("X-Forwarded-Proto", scheme)
+        host = request.headers.get("X-Forwarded-Host", host)
+    return f"{scheme}://{host}"
