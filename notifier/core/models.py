@@ -353,6 +353,11 @@ def first_seq(at: int) -> int:
     return at - at % 3_600_000
 
 
+def follows(seq: int, position: int) -> bool:
+    """Whether an entry is the next one for who stands at ``position``; 0: the log was empty."""
+    return seq == position + 1 if position else seq == first_seq(seq)
+
+
 def new_id(at: int) -> str:
     """A UUIDv7 (RFC 9562): sortable by its time ``at``, random in the rest."""
     value = (at & 0xFFFFFFFFFFFF) << 80 | int.from_bytes(os.urandom(10), "big")

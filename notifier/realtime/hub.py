@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from notifier.core.models import Entry, now_ms
+from notifier.core.models import Entry, follows, now_ms
 from notifier.core.ports import Log
 from notifier.errors import StoreUnavailable
 
@@ -186,7 +186,7 @@ class Hub:
             return  # no reader, or none yet: the store will tell those who come
         if entry.seq <= tail.position:
             self.metrics.dropped += 1
-        elif entry.seq == tail.position + 1 and not tail.ahead:
+        elif follows(entry.seq, tail.position) and not tail.ahead:
             self._pass_on(tail, entry)
         else:
             tail.ahead[entry.seq] = entry
