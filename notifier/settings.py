@@ -47,6 +47,12 @@ def _origin() -> forms.String:
     return forms.String(validate=is_origin)
 
 
+def _without_credentials(url: str) -> str:
+    """Scheme, hosts and path. Options are left out as well: some of them are secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 Text = Annotated[str, forms.String(required=True)]
 OptionalText = Annotated[str | None, forms.String(required=True, allow_none=True)]
 Flag = Annotated[bool, forms.Boolean(required=True)]
@@ -74,6 +80,11 @@ class StoreConfig:
     )
     allow_ephemeral: Flag
 
+    @property
+    def place(self) -> str:
+        """The address as it may be shown."""
+        return _without_credentials(self.url)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisConfig:
@@ -82,6 +93,11 @@ class RedisConfig:
     url: Annotated[str | None, _url("redis", "rediss")] = field(repr=False)
     channel: Annotated[str, forms.String(required=True, validate=Regexp(r"[\w.-]{1,64}\Z"))]
     verify_tls: Flag
+
+    @property
+    def place(self) -> str | None:
+        """The address as it may be shown."""
+        return _without_credentials(self.url) if self.url else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
