@@ -137,7 +137,7 @@ class NotificationsNamespace:
         try:
             token, since = _credentials(auth)
             principal = await self._authenticator.user(token)
-            self._admit(principal)
+            self._admit(sid, principal)
             visit = await self._feed.visit(principal)
         except RequestError as error:
             raise _refusal(error) from None
@@ -153,11 +153,12 @@ class NotificationsNamespace:
         self._hide(session)
         self._watch_expiry(session)
 
-    def _admit(self, principal: Principal) -> None:
+    def _admit(self, sid: str, principal: Principal) -> None:
         if principal.expires_at is not None and principal.expires_at <= now_ms():
             raise TokenExpired("The token has expired; get a new one.")
         limit = self._connections_per_user
-        if limit and len(self._users.get(principal.id, ())) >= limit:
+        connection = self._server.manager.eio_sid_from_sid(sid, NAMESPACE)
+        if connection is None or not self._server.eio.claim(connection, principal.id, limit):
             raise Overloaded(f"At most {limit} connections for each user.", retry_after=30)
 
     async def _connected(self, sid: str) -> None:
