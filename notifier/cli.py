@@ -78,6 +78,10 @@ class _Json(click.ParamType[Any]):
 
 _Result = TypeVar("_Result")
 
+_env_option = click.option(
+    "--env", type=click.Choice(ENVIRONMENTS), help="Which settings to take.  [env: NOTIFIER_ENV]"
+)
+
 _SCOPES = click.Choice([PUBLISH, ADMIN])
 
 
@@ -90,7 +94,7 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0: any free port.  [env: PORT]")
-@click.option("--env", type=click.Choice(ENVIRONMENTS), help="[env: NOTIFIER_ENV]")
+@_env_option
 def serve(host: str | None, port: int | None, env: str | None) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
     variables = environment(
@@ -112,9 +116,10 @@ def serve(host: str | None, port: int | None, env: str | None) -> None:
 
 
 @main.command()
-def migrate() -> None:
+@_env_option
+def migrate(env: str | None) -> None:
     """Create or update schema and indexes; safe to repeat, also beside running servers."""
-    config = _quiet_config()
+    config = _quiet_config(env)
 
     async def work() -> None:
         async with _store(config) as store:
@@ -264,9 +269,9 @@ def _cannot_listen(config: Config, error: OSError) -> str:
     return f"cannot listen on {config.server.host}:{config.server.port}: {reason}"
 
 
-def _quiet_config() -> Config:
+def _quiet_config(env: str | None = None) -> Config:
     """The settings, for commands whose own output is what people want to see."""
-    config = load_config(environment())
+    config = load_config(environment(NOTIFIER_ENV=env))
     configure_log(replace(config.log, level="warning"))
     return config
 

@@ -1,0 +1,65 @@
+# make run    a server on this machine, at http://127.0.0.1:8080/demo/
+# make test   everything that is checked: style, types, the client, the server
+# On a bare Debian or Ubuntu only python3 (3.11 or later, with venv) and make are needed.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV ?= .venv
+CHROMIUM ?= /usr/bin/chromium
+
+export CHROMIUM
+bin := $(VENV)/bin
+client := $(bin)/python packaging/client.py
+
+.PHONY: run test lint types client-test bench build client system clean
+
+run: $(VENV)/.run client
+	@$(bin)/notifier serve
+
+test: lint types client-test system
+	@$(bin)/python -m pytest
+
+lint: $(VENV)/.test
+	@$(bin)/ruff check .
+	@$(bin)/ruff format --check .
+
+types: $(VENV)/.test
+	@$(bin)/mypy
+
+client-test: $(VENV)/.test
+	@$(client) run check
+	@$(client) exec -- vitest run
+
+bench: $(VENV)/.test system
+	@$(bin)/python -m benchmarks.publish
+
+build: $(VENV)/.test
+	@$(bin)/python -m build
+
+client:
+	@$(client)
+
+clean:
+	rm -rf build dist static/dist static/node_modules *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# The stamps tell that the requirements are installed as pyproject.toml has them.
+$(VENV)/.run: pyproject.toml | $(bin)/python
+	@$(bin)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(bin)/python
+	@$(bin)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(bin)/python:
+	@$(PYTHON) -m venv $(VENV)
+
+# A browser, and the library that mongod is linked with.
+system:
+	@test -x "$(CHROMIUM)" || set -- chromium; \
+	/sbin/ldconfig -p | grep -q 'libcurl\.so\.4' || set -- "$$@" libcurl4; \
+	test $$# -eq 0 || { \
+	  test "$$(id -u)" -eq 0 || { echo "The tests need: apt-get install $$*" >&2; exit 1; }; \
+	  apt-get -qq update && \
+	  DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y "$$@" >/dev/null; \
+	}
