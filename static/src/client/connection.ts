@@ -1,0 +1,159 @@
+import type { Link, LinkFactory } from "../links/link.ts";
+import { Backoff } from "./backoff.ts";
+import type { NotifierError } from "./errors.ts";
+import type { EventName, RequestName, Requests, ServerEvents } from "./protocol.ts";
+import type { Tokens } from "./tokens.ts";
+
+/**
+ * `connecting`: no answer yet; `online`: caught up and live; `offline`: another attempt follows by itself,
+ * unless the application disconnected; `unauthenticated`: refused, only a new `connect()` tries again.
+ */
+export type ConnectionState = "connecting" | "online" | "offline" | "unauthenticated";
+
+export interface ConnectionListener {
+  changed(state: ConnectionState): void;
+  /** A replay follows, until `synced`. */
+  opened(): void;
+  event<N extends EventName>(name: N, payload: ServerEvents[N]): void;
+  closed(): void;
+}
+
+const REFUSED_FOR_GOOD = new Set(["unauthenticated", "expired", "forbidden"]);
+
+/** Keeps a link open: when to try, when to wait and how long, when to give up. */
+export class Connection {
+  #state: ConnectionState = "offline";
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Seconds, from a goodbye. */
+  #returnAfter: number | undefined;
+  #renewedToken = false;
+  #wanted = false;
+  readonly #link: Link;
+  readonly #backoff = new Backoff();
+
+  constructor(
+    url: string,
+    open: LinkFactory,
+    private readonly tokens: Tokens,
+    since: () => string | undefined,
+    private readonly listener: ConnectionListener,
+  ) {
+    const credentials = async () => {
+      const token = await tokens.current();
+      const cursor = since();
+      return cursor === undefined ? { token } : { token, since: cursor };
+    };
+    this.#link = open(url, credentials, {
+      opened: () => listener.opened(),
+      event: (name, payload) => this.#event(name, payload),
+      refused: (error) => this.#refused(error),
+      closed: () => this.#closed(),
+    });
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  connect(): void {
+    if (this.#wanted && this.#state !== "unauthenticated") return;
+    this.#wanted = true;
+    this.#renewedToken = false;
+    globalThis.addEventListener?.("online", this.#wake);
+    this.#attempt();
+  }
+
+  disconnect(): void {
+    this.#wanted = false;
+    globalThis.removeEventListener?.("online", this.#wake);
+    clearTimeout(this.#timer);
+    this.#link.close();
+    this.#lost();
+  }
+
+  /** Ends this connection and begins another: what the server has for us comes as a replay. */
+  restart(): void {
+    this.#link.close();
+    this.#closed();
+  }
+
+  request<N extends RequestName>(name: N, args: Requests[N][0]): Promise<Requests[N][1]> {
+    return this.#link.request(name, args);
+  }
+
+  readonly #wake = (): void => {
+    if (this.#state !== "offline") return;
+    this.#backoff.reset();
+    this.#attempt();
+  };
+
+  #attempt(): void {
+    clearTimeout(this.#timer);
+    this.#change("connecting");
+    this.#link.open();
+  }
+
+  #event<N extends EventName>(name: N, payload: ServerEvents[N]): void {
+    this.listener.event(name, payload);
+    if (name === "synced") this.#caughtUp();
+    if (name === "auth_expiring") void this.#renewToken();
+    if (name === "goodbye") this.#goodbye(payload as ServerEvents["goodbye"]);
+  }
+
+  #caughtUp(): void {
+    this.#backoff.reset();
+    this.#renewedToken = false;
+    this.#change("online");
+  }
+
+  #goodbye({ reason, reconnect_after }: ServerEvents["goodbye"]): void {
+    this.#returnAfter = reconnect_after;
+    if (reason === "expired") this.tokens.forget();
+  }
+
+  async #renewToken(): Promise<void> {
+    if (!this.tokens.renewable) return;
+    this.tokens.forget();
+    try {
+      await this.request("refresh_token", { token: await this.tokens.current() });
+    } catch {
+      // The server closes the connection when the old token ends; the next attempt fetches another.
+      this.tokens.forget();
+    }
+  }
+
+  #refused(error: NotifierError): void {
+    if (!this.#wanted) return;
+    if (!REFUSED_FOR_GOOD.has(error.code)) return this.#retry(error.retryAfter);
+    if (error.code === "forbidden" || this.#renewedToken || !this.tokens.renewable) {
+      return this.#change("unauthenticated");
+    }
+    this.#renewedToken = true;
+    this.tokens.forget();
+    this.#attempt();
+  }
+
+  #closed(): void {
+    this.#lost();
+    this.#retry(this.#returnAfter);
+    this.#returnAfter = undefined;
+  }
+
+  #lost(): void {
+    this.listener.closed();
+    this.#change("offline");
+  }
+
+  #retry(seconds: number | undefined): void {
+    this.#change("offline");
+    clearTimeout(this.#timer);
+    const wait = seconds === undefined ? this.#backoff.next() : this.#backoff.after(seconds);
+    this.#timer = setTimeout(() => this.#attempt(), wait);
+  }
+
+  #change(state: ConnectionState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.listener.changed(state);
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * Why something could not be done. `code` is the server's (`rate_limited`, `store_unavailable`...)
+ * or one of the client's own: `offline` (there is no connection) and `timeout` (no answer came).
+ */
+export class NotifierError extends Error {
+  override readonly name = "NotifierError";
+
+  constructor(
+    readonly code: string,
+    message: string,
+    /** Seconds after which another try may succeed; absent when the server gave none. */
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,357 @@
+import * as inboxes from "../inbox/inbox.ts";
+import type { Inbox, Item } from "../inbox/inbox.ts";
+import type { LinkFactory } from "../links/link.ts";
+import { type Catalogue, NEUTRAL, type TypeInfo, fetchCatalogue } from "./catalogue.ts";
+import { Connection, type ConnectionState } from "./connection.ts";
+import { formatCursor, type Position, parseCursor } from "./cursor.ts";
+import { Emitter } from "./emitter.ts";
+import { NotifierError } from "./errors.ts";
+import { Expiry } from "./expiry.ts";
+import type { Counts, RequestName, Requests, StateChange, SyncAnswer, Synced } from "./protocol.ts";
+import { type LogEvent, Reader } from "./reader.ts";
+import { type TokenSource, Tokens } from "./tokens.ts";
+
+/** One screenful and a little more; the server allows 100. */
+const PAGE = 20;
+const LONGEST_PAGE = 100;
+/** How long "clear all" can be taken back. */
+const UNDO_MS = 6_000;
+
+/** All there is to show, as one immutable value; a new one after every change. */
+export interface Snapshot extends Readonly<Counts> {
+  readonly connection: ConnectionState;
+  /** Newest first. */
+  readonly items: readonly Item[];
+  /** How far this client has read, as text; undefined before the first connection. */
+  readonly cursor: string | undefined;
+  /** False until the first page is here. */
+  readonly loaded: boolean;
+  /** True when older notifications can be loaded. */
+  readonly more: boolean;
+  /** Why the newest page could not be loaded. */
+  readonly problem: NotifierError | undefined;
+  /** True while "clear all" can be taken back. */
+  readonly undoable: boolean;
+}
+
+export interface NotifierEvents {
+  /** A new notification, once. `replayed`: it was missed while away. */
+  notification: { item: Item; replayed: boolean };
+  /** These left the inbox without our doing: withdrawn, replaced, expired, dismissed elsewhere. */
+  removed: { items: readonly Item[] };
+  /** Another device of this user read, unread, saw or dismissed something. */
+  state: StateChange;
+  /** An action of this client was taken back. */
+  failed: NotifierError;
+  /** The catalogue of types arrived. */
+  types: Catalogue;
+  /** Everything that travels, for a protocol log. */
+  wire: { direction: "in" | "out"; name: string; payload: unknown };
+}
+
+/** A client of one user: connects at once, stays connected, holds the inbox. */
+export class Notifier {
+  #inbox: Inbox = inboxes.EMPTY;
+  #problem: NotifierError | undefined;
+  #snapshot: Snapshot;
+  #known = false;
+  #turn = 0;
+  #catalogue: Catalogue = new Map();
+  #catalogueRequest: Promise<void> | undefined;
+  #undoTimer: ReturnType<typeof setTimeout> | undefined;
+  #seeing: Promise<void> | undefined;
+  readonly #listeners = new Emitter<{ snapshot: Snapshot }>();
+  readonly #events = new Emitter<NotifierEvents>();
+  readonly #tokens: Tokens;
+  readonly #connection: Connection;
+  readonly #reader = new Reader({
+    cursor: () => this.#inbox.cursor,
+    take: (event, position) => this.#take(event, position),
+    sync: () => this.#sync(),
+    broken: () => this.#connection.restart(),
+  });
+  readonly #expiry = new Expiry({
+    expired: (ids) => this.#remove(ids),
+    settled: () => this.#refresh(),
+  });
+
+  constructor(
+    private readonly url: string,
+    tokens: TokenSource,
+    link: LinkFactory,
+  ) {
+    this.#tokens = new Tokens(tokens);
+    this.#connection = new Connection(url, link, this.#tokens, () => this.#since(), {
+      changed: () => this.#publish(),
+      opened: () => this.#reader.replay(),
+      closed: () => this.#reader.replay(),
+      event: (name, payload) => {
+        this.#events.emit("wire", { direction: "in", name, payload });
+        if (name === "synced") this.#synced(payload as Synced);
+        else if (name === "notification" || name === "removed" || name === "state") {
+          this.#reader.accept({ name, payload } as LogEvent);
+        }
+      },
+    });
+    this.#snapshot = this.#makeSnapshot();
+    this.connect();
+  }
+
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  /** Calls back after every change; returns the function that ends it. */
+  subscribe(listener: (snapshot: Snapshot) => void): () => void {
+    return this.#listeners.on("snapshot", listener);
+  }
+
+  /** Listens to one kind of event; returns the function that ends it. */
+  on<N extends keyof NotifierEvents>(
+    name: N,
+    listener: (payload: NotifierEvents[N]) => void,
+  ): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** How a type looks and where it is shown; neutral for an unknown one. */
+  typeInfo(name: string): TypeInfo {
+    return this.#catalogue.get(name) ?? NEUTRAL;
+  }
+
+  connect(): void {
+    globalThis.addEventListener?.("pagehide", this.#leave);
+    this.#connection.connect();
+    this.#loadCatalogue();
+  }
+
+  /** Goes offline until `connect`; what was loaded stays. A pending clear is carried out first. */
+  disconnect(): void {
+    this.#leave();
+    globalThis.removeEventListener?.("pagehide", this.#leave);
+    this.#expiry.stop();
+    this.#connection.disconnect();
+  }
+
+  // Actions show at once and are taken back when the server refuses; they reject with a NotifierError.
+
+  markRead(ids: readonly string[]): Promise<void> {
+    const all = this.#aliases(ids);
+    return this.#act((inbox) => inboxes.markRead(inbox, all, true), "mark_read", { ids: all });
+  }
+
+  markUnread(ids: readonly string[]): Promise<void> {
+    const all = this.#aliases(ids);
+    return this.#act((inbox) => inboxes.markRead(inbox, all, false), "mark_unread", { ids: all });
+  }
+
+  dismiss(ids: readonly string[]): Promise<void> {
+    const all = this.#aliases(ids);
+    return this.#act((inbox) => inboxes.remove(inbox, all), "dismiss", { ids: all });
+  }
+
+  markAllRead(): Promise<void> {
+    const cursor = formatCursor(this.#inbox.cursor);
+    return this.#act(inboxes.markAllRead, "mark_read", { all: true, cursor });
+  }
+
+  /** Marks everything seen. Calls that come while one is on its way are answered by one more. */
+  async markSeen(): Promise<void> {
+    if (this.#inbox.unseen === 0) return;
+    await this.#seeing?.catch(() => undefined);
+    if (this.#inbox.unseen === 0) return;
+    const cursor = formatCursor(this.#inbox.cursor);
+    this.#seeing = this.#act(inboxes.markSeen, "mark_seen", { cursor });
+    await this.#seeing;
+  }
+
+  /** Empties the inbox. For six seconds `undoClear` takes it back; only then the server is told. */
+  clearAll(): void {
+    this.#leave();
+    this.#update(inboxes.clear(this.#inbox));
+    this.#undoTimer = setTimeout(this.#leave, UNDO_MS);
+  }
+
+  undoClear(): void {
+    clearTimeout(this.#undoTimer);
+    this.#update(inboxes.unclear(this.#inbox));
+    this.#refresh();
+  }
+
+  /** Loads the newest notifications again; the window keeps its length. */
+  async reload(): Promise<void> {
+    const turn = ++this.#turn;
+    const limit = Math.min(LONGEST_PAGE, Math.max(PAGE, this.#inbox.items.length));
+    try {
+      const page = await this.#request("feed", { limit });
+      if (turn !== this.#turn) return;
+      this.#problem = undefined;
+      this.#update(inboxes.loadNewest(this.#inbox, page));
+    } catch (error) {
+      this.#problem = error as NotifierError;
+      this.#publish();
+      throw error;
+    }
+  }
+
+  /** Loads the page after the last loaded one; nothing at the end. */
+  async loadMore(): Promise<void> {
+    const before = this.#inbox.next;
+    if (before === null) return;
+    const page = await this.#request("feed", { limit: PAGE, before });
+    if (this.#inbox.next === before) this.#update(inboxes.loadOlder(this.#inbox, page));
+  }
+
+  /** A reload that nobody asked for: a failure shows as the snapshot's `problem`. */
+  #refresh(): void {
+    this.reload().catch(() => undefined);
+  }
+
+  #since(): string | undefined {
+    return this.#known ? formatCursor(this.#inbox.cursor) : undefined;
+  }
+
+  #synced({ cursor, counts, recovered }: Synced): void {
+    if (!recovered && this.#known) this.#reset();
+    this.#known = true;
+    this.#reader.live();
+    this.#update(inboxes.withCounts({ ...this.#inbox, cursor: parseCursor(cursor) }, counts));
+    this.#loadCatalogue();
+    this.#refresh();
+  }
+
+  #take(event: LogEvent, position: Position | undefined): void {
+    if (position) this.#inbox = inboxes.moveTo(this.#inbox, position);
+    if (event.name === "notification") this.#arrive(event.payload, this.#connection.state !== "online");
+    if (event.name === "removed") this.#remove(event.payload.ids);
+    if (event.name === "state") this.#follow(event.payload);
+  }
+
+  #arrive(entry: Parameters<typeof inboxes.arrive>[1], replayed: boolean): void {
+    const before = this.#inbox;
+    this.#update(inboxes.arrive(before, entry));
+    const item = this.#inbox.items[0];
+    const isNew = !before.items.some((old) => old.notification_id === entry.notification_id);
+    if (item && isNew) this.#events.emit("notification", { item, replayed });
+  }
+
+  #remove(ids: readonly string[]): void {
+    this.#withdraw(inboxes.remove(this.#inbox, ids));
+  }
+
+  #follow(change: StateChange): void {
+    this.#withdraw(inboxes.follow(this.#inbox, change));
+    this.#events.emit("state", change);
+  }
+
+  /** Takes the next inbox and tells which items are gone. */
+  #withdraw(next: Inbox): void {
+    const kept = new Set(next.items.map((item) => item.notification_id));
+    const items = this.#inbox.items.filter((item) => !kept.has(item.notification_id));
+    this.#update(next);
+    if (items.length) this.#events.emit("removed", { items });
+  }
+
+  async #sync(): Promise<void> {
+    const answer = await this.#request("sync", { since: formatCursor(this.#inbox.cursor) });
+    if (answer.recovered) this.#catchUp(answer);
+    else this.#reset();
+    const cursor = parseCursor(answer.cursor);
+    this.#update(inboxes.withCounts({ ...this.#inbox, cursor }, answer));
+    if (!answer.recovered) this.#refresh();
+  }
+
+  #catchUp({ items, removed = [] }: SyncAnswer): void {
+    for (const entry of items) this.#arrive(entry, true);
+    this.#remove(removed);
+  }
+
+  #reset(): void {
+    this.#inbox = { ...inboxes.EMPTY, cleared: this.#inbox.cleared };
+  }
+
+  async #act<N extends "mark_read" | "mark_unread" | "dismiss" | "mark_seen">(
+    change: (inbox: Inbox) => Inbox,
+    name: N,
+    args: Requests[N][0],
+  ): Promise<void> {
+    const before = this.#inbox;
+    const after = change(before);
+    this.#update(after);
+    try {
+      const counts = await this.#request(name, args);
+      this.#update(inboxes.withCounts(this.#inbox, counts));
+    } catch (error) {
+      this.#update(inboxes.restore(this.#inbox, before, after));
+      this.#events.emit("failed", error as NotifierError);
+      throw error;
+    }
+  }
+
+  /** Carries out a pending clear, now that it cannot be taken back any more. */
+  readonly #leave = (): void => {
+    clearTimeout(this.#undoTimer);
+    const { cleared } = this.#inbox;
+    if (!cleared) return;
+    const target = { all: true as const, cursor: formatCursor(cleared.cursor) };
+    this.#turn++; // a page asked for before this still has what is cleared now
+    this.#update({ ...this.#inbox, cleared: undefined });
+    this.#request("dismiss", target).then(
+      () => this.#refresh(),
+      (error: NotifierError) => {
+        this.#update(inboxes.unclear({ ...this.#inbox, cleared }));
+        this.#events.emit("failed", error);
+      },
+    );
+  };
+
+  #aliases(ids: readonly string[]): string[] {
+    const wanted = new Set(ids);
+    const items = this.#inbox.items.filter((item) => item.aliases.some((id) => wanted.has(id)));
+    return items.flatMap((item) => item.aliases);
+  }
+
+  async #request<N extends RequestName>(name: N, args: Requests[N][0]): Promise<Requests[N][1]> {
+    this.#events.emit("wire", { direction: "out", name, payload: args });
+    return this.#connection.request(name, args);
+  }
+
+  #loadCatalogue(): void {
+    this.#catalogueRequest ??= this.#fetchCatalogue().catch(() => {
+      // Types only dress a notification: without them it looks neutral. The next connection asks again.
+      this.#catalogueRequest = undefined;
+    });
+  }
+
+  async #fetchCatalogue(): Promise<void> {
+    this.#catalogue = await fetchCatalogue(this.url, await this.#tokens.current());
+    this.#events.emit("types", this.#catalogue);
+  }
+
+  #update(inbox: Inbox): void {
+    if (inbox === this.#inbox) return;
+    this.#inbox = inbox;
+    this.#expiry.watch(inbox.items);
+    this.#publish();
+  }
+
+  #publish(): void {
+    this.#snapshot = this.#makeSnapshot();
+    this.#listeners.emit("snapshot", this.#snapshot);
+  }
+
+  #makeSnapshot(): Snapshot {
+    const { items, unread, unseen, loaded, next, cleared } = this.#inbox;
+    return {
+      connection: this.#connection.state,
+      items,
+      unread,
+      unseen,
+      cursor: this.#since(),
+      loaded,
+      more: next !== null,
+      problem: this.#problem,
+      undoable: cleared !== undefined,
+    };
+  }
+}

@@ -1,0 +1,117 @@
+/** What travels between the client and the server; the names are those of the protocol. */
+
+export type Priority = "low" | "normal" | "high" | "critical";
+
+/** One notification at one place in one log, as the server delivers it. */
+export interface Entry {
+  /** `17@user:42`: seq, `@`, audience. */
+  id: string;
+  /** The same notification may arrive through several of a user's logs. */
+  notification_id: string;
+  type: string;
+  priority: Priority;
+  title: string;
+  body?: string;
+  sender?: { id: string; name: string; avatar?: string };
+  icon?: string;
+  url?: string;
+  data?: unknown;
+  actions?: readonly { label: string; url: string }[];
+  collapse_key?: string;
+  count?: number;
+  replaces?: readonly string[];
+  /** RFC 3339, UTC, milliseconds. */
+  created_at: string;
+  expires_at: string;
+}
+
+/** An entry of a feed: with what this user did with it. */
+export interface FeedEntry extends Entry {
+  read: boolean;
+  seen: boolean;
+}
+
+/** Unread and unseen notifications; the server stops counting at 100. */
+export interface Counts {
+  unread: number;
+  unseen: number;
+}
+
+export interface FeedPage extends Counts {
+  items: readonly FeedEntry[];
+  /** `before` of the following page; null at the end. */
+  next: string | null;
+  cursor: string;
+}
+
+export interface SyncAnswer extends Counts {
+  items: readonly Entry[];
+  removed?: readonly string[];
+  cursor: string;
+  recovered: boolean;
+}
+
+/** What another device of the same user did. Absent fields mean: nothing of that kind. */
+export interface StateChange {
+  read?: readonly string[];
+  unread?: readonly string[];
+  dismissed?: readonly string[];
+  /** Everything up to the cursor is read, dismissed or seen. */
+  through?: { read?: string; dismissed?: string; seen?: string };
+  counts?: Counts;
+}
+
+export interface Removed {
+  ids: readonly string[];
+  /** The place in a log that this event itself takes up, when it takes up one. */
+  id?: string;
+}
+
+export interface Synced {
+  cursor: string;
+  counts: Counts;
+  recovered: boolean;
+}
+
+export interface Goodbye {
+  reason: string;
+  /** Seconds. */
+  reconnect_after?: number;
+}
+
+/** What the server sends, by event name. */
+export interface ServerEvents {
+  notification: Entry;
+  removed: Removed;
+  state: StateChange;
+  synced: Synced;
+  auth_expiring: { expires_in: number };
+  goodbye: Goodbye;
+}
+
+export type EventName = keyof ServerEvents;
+
+export const EVENT_NAMES: readonly EventName[] = [
+  "notification",
+  "removed",
+  "state",
+  "synced",
+  "auth_expiring",
+  "goodbye",
+];
+
+/** What may be asked of the server: arguments and answer of each request. */
+export interface Requests {
+  feed: [{ limit: number; before?: string | null }, FeedPage];
+  sync: [{ since: string }, SyncAnswer];
+  mark_read: [Target, Counts];
+  mark_unread: [Target, Counts];
+  dismiss: [Target, Counts];
+  mark_seen: [{ cursor: string }, Counts];
+  refresh_token: [{ token: string }, { expires_in: number }];
+}
+
+export type RequestName = keyof Requests;
+
+/** Some entries, or everything up to a cursor. */
+export type Target = { ids: readonly string[] } | { all: true; cursor: string };

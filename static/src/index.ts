@@ -1,0 +1,13 @@
+export { createNotifier, type NotifierOptions } from "./client/create.ts";
+export type { Notifier, NotifierEvents, Snapshot } from "./client/notifier.ts";
+export type { ConnectionState } from "./client/connection.ts";
+export type { Catalogue, TypeInfo } from "./client/catalogue.ts";
+export { safeImage, safeUrl } from "./client/url.ts";
+export { NotifierError } from "./client/errors.ts";
+export type { Counts, Entry, FeedEntry, Priority, StateChange } from "./client/protocol.ts";
+export type { Item } from "./inbox/inbox.ts";
+export type { Transport } from "./links/socketio.ts";
+export { ago, exactly } from "./locales/ago.ts";
+export { isUrgent } from "./toasts/presentation.ts";
+export { Presenter } from "./toasts/presenter.ts";
+export type { Toast } from "./toasts/queue.ts";
