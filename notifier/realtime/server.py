@@ -3,6 +3,7 @@ for."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection
@@ -100,17 +101,16 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         """
         self._connected[namespace] = handler
 
-    def _handler(self, event: str, namespace: str) -> Callable[..., Any] | None:
+    def _handler(self, event: str, namespace: str) -> tuple[Callable[..., Any], list[str]] | None:
+        """The handler of an event and the arguments it gets before the sid, None if it has none."""
         if event in RESERVED:
             return None
         functions = self.handlers.get(namespace, {})
         if event in functions:
-            return functions[event]  # type: ignore[no-any-return]
+            return functions[event], []
         if event in self._class_events.get(namespace, ()):
-            return getattr(self.namespace_handlers[namespace], f"on_{event}")  # type: ignore[no-any-return]
-        if (catch_all := functions.get("*")) is not None:
-            return lambda *args: catch_all(event, *args)
-        return None
+            return getattr(self.namespace_handlers[namespace], f"on_{event}"), []
+        return (functions["*"], [event]) if "*" in functions else None
 
     # What the engine tells
 
@@ -295,10 +295,11 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             logger.exception("a handler of %s failed", namespace)
 
     async def _call(self, event: str, namespace: str, sid: str, arguments: list[Any]) -> Any:
-        handler = self._handler(event, namespace)
-        if handler is not None and _accepts(handler, 1 + len(arguments)):
-            result = handler(sid, *arguments)
-            return await result if inspect.isawaitable(result) else result
+        if (found := self._handler(event, namespace)) is not None:
+            handler, before = found
+            if _accepts(handler, len(before) + 1 + len(arguments)):
+                result = handler(*before, sid, *arguments)
+                return await result if inspect.isawaitable(result) else result
         unknown_event = self._unknown_event.get(namespace)
         return self.not_handled if unknown_event is None else await unknown_event(sid, event)
 
@@ -326,6 +327,7 @@ def _event_methods(namespace: socketio.AsyncNamespace) -> set[str]:
     }
 
 
+@functools.lru_cache(maxsize=1024)
 def _accepts(handler: Callable[..., Any], count: int) -> bool:
     """True if the handler can be called with this many arguments: a client chooses how many."""
     try:

@@ -37,6 +37,10 @@ GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
 # Pings are sent up to this fraction early: a thousand clients that came together drift apart.
 JITTER = 0.1
 
+# Pongs, noops and control frames a client may send between two heartbeats. They are cheap, but
+# come before messages and are not throttled.
+MOST_CHATTER = 1000
+
 
 class Host(Protocol):
     """What a connection needs of its engine."""
@@ -64,8 +68,9 @@ class Connection:
     """
 
     __slots__ = (
-        "_awaiting_pong", "_claims", "_closed", "_deadline", "_drained", "_due", "_engine", "_link",
-        "_session", "_spent", "_task", "_upgrade", "reason", "remote", "sid", "slot",
+        "_awaiting_pong", "_chatter", "_claims", "_closed", "_deadline", "_drained", "_due",
+        "_engine", "_link", "_session", "_spent", "_task", "_upgrade", "reason", "remote", "sid",
+        "slot",
     )  # fmt: skip
 
     def __init__(self, engine: Host, sid: str, remote: str) -> None:
@@ -82,6 +87,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._awaiting_pong = False
+        self._chatter = 0
         self._deadline: tuple[float, str] | None = None
         self._spent = 0.0
         self._session: dict[str, Any] | None = None
@@ -191,6 +197,12 @@ class Connection:
             socket.send(frame)
         self.emptied()
 
+    def stop(self) -> asyncio.Task[None] | None:
+        """Cancel the handler that still runs; returns its task."""
+        if self._task is not None:
+            self._task.cancel()
+        return self._task
+
     def fail(self, error: ProtocolError) -> None:
         """Close because the client broke the protocol."""
         if not self._closed:
@@ -226,14 +238,23 @@ class Connection:
             self._link.outbox.clear()
             self.close(TRY_AGAIN_LATER, SLOW_READER)
 
+    def chatter(self) -> None:
+        """Count what is not a message, and close when there is too much of it."""
+        self._chatter += 1
+        if self._chatter > MOST_CHATTER:
+            self.fail(ProtocolError("too many control packets", POLICY_VIOLATION))
+
     def broken(self, error: ProtocolError) -> None:
         """The client broke the WebSocket protocol."""
         self.fail(error)
 
     def lost(self, reason: str) -> None:
-        """The client or the network closed the socket; what came before is still handled."""
+        """The client or the network has gone; what came before is still handled."""
         if not self._closed:
             self._shut(reason)
+            if (polling := self.polling) is not None:
+                polling.outbox.clear()
+                polling.detach()
 
     def expire(self, edge: float) -> float | None:
         """Act on the deadlines before `edge`: slow reader, application, heartbeat."""
@@ -279,8 +300,7 @@ class Connection:
 
     async def _work(self, message: str | bytes | None) -> None:
         try:
-            while message is not None:
-                await self._throttle()
+            while message is not None and await self._may_handle():
                 await self._engine.handle(self, message)
                 message = self._next_message()
             if self._closed:
@@ -288,7 +308,8 @@ class Connection:
         finally:
             self._task = None
 
-    async def _throttle(self) -> None:
+    async def _may_handle(self) -> bool:
+        """Wait until the rate limit allows one more message; False if that comes too late."""
         rate = self._engine.core.options.packets_per_second
         if rate:
             now = self._now()
@@ -296,7 +317,10 @@ class Connection:
             # second's worth may be handled at once.
             self._spent = max(self._spent, now - 1) + 1 / rate
             if self._spent > now:
+                if self._closed:
+                    return False
                 await asyncio.sleep(self._spent - now)
+        return True
 
     def _next_message(self) -> str | bytes | None:
         metrics = self._engine.core.metrics
@@ -313,13 +337,15 @@ class Connection:
         except ProtocolError as error:
             self.fail(error)
             return
+        self.chatter()
         if kind == PONG and self._awaiting_pong:
             self._awaiting_pong = False
+            self._chatter = 0
             self._due = self._now() + self._interval()
         elif kind == CLOSE and not self._closed:
             self._shut(CLIENT_DISCONNECT)
             if (polling := self.polling) is not None:
-                polling.detach()
+                polling.discard()
             else:
                 self._link.close(1000, "")
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from .metrics import EngineMetrics
+    from .polling import Polling
 
 logger = logging.getLogger(__name__)
 
@@ -244,8 +245,9 @@ class Engine:
     def _open_websocket(
         self, request: web.Request, connection: Connection, accept: str
     ) -> web.StreamResponse:
-        socket = take_over(request, accept, self.core, connection)
-        if socket is None or connection.closed:
+        if connection.closed:
+            return answers.error(answers.BAD_REQUEST)
+        if (socket := take_over(request, accept, self.core, connection)) is None:
             connection.abort(TRANSPORT_CLOSE)
             return answers.error(answers.BAD_REQUEST)
         self.metrics.polling_connections -= 1
@@ -285,32 +287,29 @@ class Engine:
             return answers.error(answers.BAD_REQUEST)
         try:
             if request.method == "GET":
-                return await self._poll(request, connection)
+                return await self._poll(request, connection, polling)
             if request.method == "POST":
                 await polling.post(request)
-                return (
-                    answers.ok()
-                    if connection.reason in OK_AFTER
-                    else answers.error(answers.BAD_REQUEST)
-                )
+                if connection.reason in OK_AFTER:
+                    return answers.ok()
         except PayloadTooLarge as error:
             connection.fail(error)
             return answers.too_large(error)
         except ProtocolError as error:
             connection.fail(error)
+        except asyncio.CancelledError:
+            # aiohttp was asked to tell us that the client has gone.
+            connection.lost(TRANSPORT_CLOSE)
+            raise
         return answers.error(answers.BAD_REQUEST)
 
-    async def _poll(self, request: web.Request, connection: Connection) -> web.StreamResponse:
-        polling = connection.polling
-        assert polling is not None
-        try:
-            body = await polling.poll()
-        except asyncio.CancelledError:
-            connection.abort(TRANSPORT_CLOSE)
-            raise
+    async def _poll(
+        self, request: web.Request, connection: Connection, polling: Polling
+    ) -> web.StreamResponse:
+        body = await polling.poll()
         if request.transport is None or request.transport.is_closing():
             # What was meant for this poll is lost: the client has to come back and say what it has.
-            connection.abort(TRANSPORT_CLOSE)
+            connection.lost(TRANSPORT_CLOSE)
         return answers.payload(body)
 
     # What connections tell the engine
@@ -382,6 +381,8 @@ class Engine:
             await asyncio.sleep(0.02)
         for socket in list(self.core.lingering):
             socket.abort()
+        tasks = [connection.stop() for connection in self._connections.values()]
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
 
     async def _close_all(self) -> None:
         connections = list(self._connections.values())

@@ -6,13 +6,13 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from .errors import PayloadTooLarge, ProtocolError
 from .outbox import Outbox
 from .packets import CLOSE_FRAME, NOOP_FRAME, decode_payload, encode_payload
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
     from .core import Core
     from .packets import Frame
     from .websocket import Owner
@@ -102,20 +102,24 @@ class Polling:
     def close(self, code: int, reason: str) -> None:
         """Answer the poll that waits: there is nothing more to come."""
         self.outbox.put(CLOSE_FRAME, asyncio.get_running_loop().time())
-        self.detach()
+        self.discard()
         if self._poll is None:
             self.outbox.clear()
 
     def abort(self) -> None:
         """End everything without a word."""
         self.outbox.clear()
+        self.discard()
+
+    def discard(self) -> None:
+        """Take nothing more of what came, and end."""
+        self._inbox.clear()
+        self.take()
         self.detach()
 
     def detach(self) -> None:
-        """Let both requests be answered and take nothing more."""
+        """End; what has come can still be taken."""
         self.owner = None
-        self._inbox.clear()
-        self.take()
         self.release()
 
     async def _handle(self, packets: list[str | bytes]) -> None:
@@ -142,5 +146,7 @@ class Polling:
             return body.decode()
         except TimeoutError:
             raise ProtocolError("the body came too slowly") from None
+        except (ConnectionError, web.RequestPayloadError):
+            raise ProtocolError("the body did not come to its end") from None
         except UnicodeDecodeError:
             raise ProtocolError("invalid UTF-8") from None

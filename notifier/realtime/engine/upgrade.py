@@ -54,6 +54,10 @@ class Upgrade:
     def too_slow(self) -> None:
         """Nothing but the probe's answer is written here."""
 
+    def chatter(self) -> None:
+        """Nobody who probes has reason for control frames."""
+        self.broken(ProtocolError("invalid upgrade"))
+
     def broken(self, error: ProtocolError) -> None:
         """The client broke the protocol on this socket; the connection goes on without it."""
         socket = self._leave()

@@ -45,6 +45,9 @@ class Owner(Protocol):
     def too_slow(self) -> None:
         """The outbox has grown beyond its limit."""
 
+    def chatter(self) -> None:
+        """A frame came that carries no packet."""
+
     def broken(self, error: ProtocolError) -> None:
         """The client broke the protocol."""
 
@@ -173,8 +176,11 @@ class WebSocket(asyncio.Protocol):
         data = payload if isinstance(payload, bytes) else payload.encode()
         if opcode == frames.CLOSE:
             self._answer_close(frames.close_code(data))
-        elif opcode == frames.PING:
+            return
+        if opcode == frames.PING:
             self._write(frames.encode(frames.PONG, data))
+        if self.owner is not None:
+            self.owner.chatter()
 
     def _fail(self, error: ProtocolError) -> None:
         if self.owner is not None:
@@ -252,7 +258,8 @@ def take_over(request: web.Request, accept: str, core: Core, owner: Owner) -> We
         b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
     )
     transport.set_protocol(socket)
-    # For aiohttp the connection ends here: it forgets the socket instead of closing it.
+    # For aiohttp the connection ends here: it forgets the socket instead of closing it. Not before
+    # this turn of the loop is over, because it may cancel the request handler we are called from.
     former.transport = None
-    former.connection_lost(None)
+    asyncio.get_running_loop().call_soon(former.connection_lost, None)
     return socket

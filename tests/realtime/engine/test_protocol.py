@@ -27,10 +27,13 @@ async def wire(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
         yield wire
 
 
-@pytest.fixture
-async def echo() -> AsyncIterator[Wire]:
-    """The echo server."""
-    async with serving(server.engine_app()) as wire:
+@pytest.fixture(params=[True, False], ids=["cancelling", "not cancelling"])
+async def echo(request: pytest.FixtureRequest) -> AsyncIterator[Wire]:
+    """The echo server, in an aiohttp that cancels handlers of lost requests and one that does not.
+
+    The engine asks for the first, and has to be correct in both.
+    """
+    async with serving(server.engine_app(), handler_cancellation=request.param) as wire:
         yield wire
 
 

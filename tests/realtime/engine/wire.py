@@ -24,9 +24,11 @@ async def until(condition: Callable[[], object]) -> None:
 class Wire:
     """Requests to one path of one server."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, runner: web.AppRunner, path: str) -> None:
         self.http = http
-        self.url = url
+        self.runner = runner
+        self.port: int = runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{self.port}{path}"
 
     def address(self, transport: str = "polling", sid: str | None = None) -> str:
         """The URL of a request."""
@@ -117,17 +119,18 @@ CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.
 
 
 @asynccontextmanager
-async def serving(app: web.Application, path: str = "/engine.io/") -> AsyncIterator[Wire]:
+async def serving(
+    app: web.Application, path: str = "/engine.io/", *, handler_cancellation: bool = True
+) -> AsyncIterator[Wire]:
     """The application on a free port of 127.0.0.1, and a wire to it."""
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+    runner = web.AppRunner(app, handler_cancellation=handler_cancellation)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    port = runner.addresses[0][1]
     timeout = aiohttp.ClientTimeout(total=PATIENCE)
     try:
         connector = aiohttp.TCPConnector(force_close=True, limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
-            yield Wire(http, f"http://127.0.0.1:{port}{path}")
+            yield Wire(http, runner, path)
     finally:
         await runner.cleanup()
