@@ -25,7 +25,8 @@ from notifier.http.jwks import JsonWebKeys
 from notifier.http.metrics import Metric, MetricsAccess
 from notifier.http.routes import add_routes
 from notifier.http.services import Services
-from notifier.http.tokens import TokenRules, TokenVerifier
+from notifier.http.tokens import TokenVerifier
+from notifier.identity import token_rules
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import EngineOptions
@@ -63,7 +64,7 @@ class Node:
         self.draining = False
         self._stack = stack
         self._types = TypeCatalogue.load(config.types)
-        self._rules = _token_rules(config)
+        self._rules = token_rules(config.auth)
 
     async def open(self) -> None:
         """Build the parts from the inside out; each is closed in the reverse order."""
@@ -161,7 +162,7 @@ class Node:
             publishes_per_second=config.limits.publishes_per_second,
             checks={"node": self._check_draining, "store": self.store.ping, "bus": self._check_bus},
             metrics=self._metrics(),
-            metrics_access=MetricsAccess(open=config.env != "production"),
+            metrics_access=MetricsAccess(open=config.metrics.open, token=config.metrics.token),
             client_folder=client_folder(),
             demo=DemoSessions(self._rules) if config.demo.enabled else None,
         )
@@ -265,17 +266,6 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
 def _url(host: str, port: int) -> str:
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
-
-
-def _token_rules(config: Config) -> TokenRules:
-    auth = config.auth
-    return TokenRules(
-        secrets=auth.secrets,
-        issuer=auth.issuer,
-        audience=auth.audience,
-        leeway=auth.leeway_seconds,
-        max_lifetime=auth.max_token_lifetime,
-    )
 
 
 def _engine_options(config: Config) -> EngineOptions:

@@ -255,11 +255,11 @@ def _own_token() -> Callable[[], str]:
 
 
 def _sign(config: Config, user: str, **claims: Any) -> str:
-    from notifier.app import token_rules
     from notifier.http.tokens import sign
+    from notifier.identity import token_rules
 
     try:
-        return sign(token_rules(config), user, **claims)
+        return sign(token_rules(config.auth), user, **claims)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
 

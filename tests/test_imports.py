@@ -1,0 +1,134 @@
+"""The layers: who may import whom, and that nothing is used that is not asked for."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import REPOSITORY
+
+PACKAGE = REPOSITORY / "notifier"
+
+SETTINGS = {"config", "settings", "secret", "resources", "log"}
+
+LAYERS: dict[str, set[str]] = {
+    "__init__": {"app"},
+    "__main__": {"cli"},
+    "cli": {"app", "checkup", "sending", "identity", "http", "store", "core", "errors"} | SETTINGS,
+    "checkup": {"http", "realtime", "store", "errors"} | SETTINGS,
+    "sending": {"errors"},
+    "identity": {"http", "settings"},
+    "app": {"identity", "http", "realtime", "store", "core", "errors"} | SETTINGS,
+    "config": {"core", "errors"} | SETTINGS,
+    "settings": set(),
+    "secret": {"errors"},
+    "resources": set(),
+    "log": {"settings"},
+    "http": {"core", "errors"},
+    "realtime": {"core", "errors"},
+    "store": {"core", "errors"},
+    "core": {"errors"},
+    "errors": set(),
+}
+"""Each part of the package, and the other parts that it may import."""
+
+EXCEPTIONS = {
+    ("http.stream", "realtime.hub"),
+    ("http.poll", "realtime.hub"),
+}
+"""Single modules that may import a single module of another part."""
+
+CORE_LIBRARIES = {"marshmallow", "orjson"}
+"""What the domain may use besides the standard library."""
+
+DISTRIBUTIONS = {
+    "engineio": "python-engineio",
+    "jwt": "pyjwt",
+    "prometheus_client": "prometheus-client",
+    "socketio": "python-socketio",
+    "bson": "pymongo",
+}
+"""Packages that are imported under another name than they are installed by."""
+
+FROM_AIOHTTP = {"multidict", "yarl"}
+"""Types in aiohttp's own interface; it asks for them itself."""
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """The module's name inside the package: ``http.api`` for ``notifier/http/api.py``."""
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full names of all modules that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(path, node)
+            if base == "notifier":
+                yield from (f"notifier.{alias.name}" for alias in node.names)
+            else:
+                yield base
+
+
+def _base(path: Path, node: ast.ImportFrom) -> str:
+    """What follows ``from``, with leading dots resolved."""
+    if not node.level:
+        return node.module or ""
+    package = path.relative_to(PACKAGE.parent).parts[: -node.level]
+    return ".".join([*package, node.module] if node.module else package)
+
+
+def own_imports(path: Path) -> set[str]:
+    own = {name.removeprefix("notifier.") for name in imports(path) if name.startswith("notifier.")}
+    return own - {"__version__"}
+
+
+def foreign_imports(path: Path) -> set[str]:
+    tops = {name.partition(".")[0] for name in imports(path)}
+    return tops - sys.stdlib_module_names - {"notifier"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_modules_import_only_what_their_layer_may(path: Path) -> None:
+    """Every import inside the package is one that the table allows."""
+    module = dotted(path)
+    part = module.partition(".")[0]
+    allowed = LAYERS[part] | {part}
+    wrong = {
+        name
+        for name in own_imports(path)
+        if name.partition(".")[0] not in allowed and (module, name) not in EXCEPTIONS
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("core/**/*.py")), ids=dotted)
+def test_the_domain_knows_no_library_of_the_outside(path: Path) -> None:
+    """No web framework and no driver is imported in ``core``."""
+    assert foreign_imports(path) <= CORE_LIBRARIES
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """Every library that the package imports stands among its dependencies."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    asked = {re.match(r"[\w-]+", line)[0].lower() for line in project["dependencies"]}  # type: ignore[index]
+    used = set().union(*map(foreign_imports, MODULES)) - FROM_AIOHTTP
+    assert {DISTRIBUTIONS.get(name, name) for name in used} <= asked
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    """``os.environ`` and ``getenv`` appear in one module."""
+    reading = re.compile(r"\bos\.environ|\bgetenv|from os import .*environ")
+    readers = {dotted(path) for path in MODULES if reading.search(path.read_text())}
+    assert readers == {"config"}
