@@ -107,7 +107,8 @@ class Cursor(dict[str, int]):
             name, equals, number = part.rpartition("=")
             if not equals or not number.isascii() or not number.isdigit() or len(number) > 16:
                 raise ValueError("Must be a cursor such as everyone=5;user:42=17.")
-            pairs.append((unquote(name, errors="strict"), int(number)))
+            # Bytes that are no text become characters that no name can hold.
+            pairs.append((unquote(name, errors="surrogateescape"), int(number)))
         return cls._checked(pairs)
 
     @classmethod

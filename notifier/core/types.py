@@ -48,13 +48,19 @@ class NotificationType:
         """What clients learn of a type: all but who may receive it."""
         row = asdict(self)
         del row["name"], row["roles"], row["ttl"]
-        row["display"] = list(self.display or DEFAULT_DISPLAY[self.priority])
+        display = DEFAULT_DISPLAY[self.priority] if self.display is None else self.display
+        row["display"] = list(display)
         return row
+
+
+def _check_role(name: str) -> None:
+    if not is_name(name):
+        raise ValidationError("Not a role name.")
 
 
 class _TypeSchema(Schema):
     label = fields.String(required=True, validate=validate.Length(1, 50))
-    icon = fields.String(load_default="info", validate=validate.Regexp(r"^[a-z][a-z0-9-]{0,31}$"))
+    icon = fields.String(load_default="info", validate=validate.Regexp(r"[a-z][a-z0-9-]{0,31}\Z"))
     color = fields.String(
         load_default="grey",
         validate=validate.OneOf(
@@ -72,11 +78,7 @@ class _TypeSchema(Schema):
         strict=True,
         validate=validate.Range(1, 10 * 366 * 86400),
     )
-    roles = fields.List(
-        fields.String(validate=is_name, error_messages={"validator_failed": "Not a role name."}),
-        load_default=None,
-        allow_none=True,
-    )
+    roles = fields.List(fields.String(validate=_check_role), load_default=None, allow_none=True)
     mutable = fields.Boolean(load_default=True)
 
     @post_load
