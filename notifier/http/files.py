@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import orjson
@@ -21,35 +22,41 @@ REVALIDATE = "no-cache"
 
 def add_files(app: web.Application, services: Services) -> None:
     """Add ``/``, ``/docs``, ``/client/`` and, where the demo is on, ``/demo/``."""
+    client = services.client_folder
     app.router.add_get("/", _redirect("docs" if services.demo is None else "demo/"))
-    app.router.add_get("/docs", _page(PAGES / "index.html"))
-    app.router.add_static("/docs", PAGES)
-    _add_folder(app, "/client", services.client_folder)
+    app.router.add_get("/docs", _file_of(PAGES, "index.html"))
+    app.router.add_get("/docs/{file:.+}", _file_of(PAGES))
+    app.router.add_get("/client/{file:.+}", _file_of(client))
     if services.demo is not None:
-        _add_demo(app, services.demo, services.client_folder)
+        app.router.add_get("/demo", _redirect("demo/"))
+        app.router.add_get("/demo/", _file_of(client, "demo/index.html"))
+        app.router.add_get("/demo/session", _session(services.demo))
+        app.router.add_get("/demo/{file:.+}", _file_of(client and client / "demo"))
     app.on_response_prepare.append(_revalidate)
 
 
-def _add_demo(app: web.Application, sessions: DemoSessions, client: Path | None) -> None:
-    app.router.add_get("/demo/session", _session(sessions))
-    if client is not None:
-        app.router.add_get("/demo", _redirect("demo/"))
-        app.router.add_get("/demo/", _page(client / "demo" / "index.html"))
-    _add_folder(app, "/demo", client and client / "demo")
+def _file_of(folder: Path | None, name: str | None = None) -> Handler:
+    """A file of the folder: the named one, or the one that the path names."""
+
+    async def file(request: web.Request) -> web.StreamResponse:
+        if folder is None:
+            raise NotFound("The client is not built: run npm ci and npm run build in static/.")
+        found = await asyncio.to_thread(_find, folder, name or request.match_info["file"])
+        if found is None:
+            raise NotFound("There is no such file.")
+        return web.FileResponse(found)
+
+    return file
 
 
-def _add_folder(app: web.Application, path: str, folder: Path | None) -> None:
-    if folder is None:
-        app.router.add_get(path + "/{file:.*}", _not_built)
-    else:
-        app.router.add_static(path, folder)
-
-
-def _page(file: Path) -> Handler:
-    async def page(request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(file)
-
-    return page
+def _find(folder: Path, name: str) -> Path | None:
+    """The file of that name inside the folder. Nothing outside, however it is spelled or linked."""
+    try:
+        file = (folder / name).resolve()
+        inside = file.is_relative_to(folder.resolve()) and file.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+    return file if inside else None
 
 
 def _redirect(to: str) -> Handler:
@@ -67,10 +74,6 @@ def _session(sessions: DemoSessions) -> Handler:
         return web.Response(body=orjson.dumps(opened), content_type="application/json")
 
     return session
-
-
-async def _not_built(request: web.Request) -> web.StreamResponse:
-    raise NotFound("The client is not built: run npm ci and npm run build in static/.")
 
 
 async def _revalidate(request: web.Request, response: web.StreamResponse) -> None:

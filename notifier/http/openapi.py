@@ -32,6 +32,7 @@ _REFUSALS = {
     "Refused": "The request must change before it is repeated; `code` and `errors` say how.",
     "Unauthenticated": "There is no valid token: `unauthenticated`, or `expired` for a fresh one.",
     "Limited": "`rate_limited`; `Retry-After` says when the next request is welcome.",
+    "Failed": "`internal`: a mistake of the server, whose log knows the `request_id`.",
     "Unavailable": "Nothing was carried out; repeat it after `Retry-After` seconds.",
 }
 
@@ -111,7 +112,13 @@ def _content(shape: str | None) -> Shape:
 def _refusals(call: Call) -> Shape:
     if call.access is Access.PUBLIC:
         return {}
-    return {"4XX": "Refused", "401": "Unauthenticated", "429": "Limited", "503": "Unavailable"}
+    return {
+        "4XX": "Refused",
+        "401": "Unauthenticated",
+        "429": "Limited",
+        "500": "Failed",
+        "503": "Unavailable",
+    }
 
 
 def _refined(document: dict[str, Any]) -> dict[str, Any]:

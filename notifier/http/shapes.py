@@ -38,7 +38,13 @@ _CAPPED = {"type": "integer", "minimum": 0, "maximum": 100}
 _UNREAD = {**_CAPPED, "description": "Unread notifications; counting stops at 100."}
 _UNSEEN = {**_CAPPED, "description": "Unread ones that the user has not been shown yet."}
 _PRIORITY = {"type": "string", "enum": ["low", "normal", "high", "critical"]}
-_ENTRY_IDS = {"type": "array", "items": _ENTRY_ID, "minItems": 1, "maxItems": 500}
+_ENTRY_IDS = {
+    "type": "array",
+    "description": "Up to 500 entries.",
+    "items": _ENTRY_ID,
+    "minItems": 1,
+    "maxItems": 500,
+}
 
 ANSWERS: dict[str, Shape] = {
     "Receipt": _object(
@@ -166,6 +172,8 @@ REFINED: dict[str, dict[str, Shape]] = {
             "pattern": r"^[a-z][a-z0-9-]{0,31}$",
         },
         "url": {"description": "Where a click leads: https, http or a path."},
+        "sender": {"description": "Who caused it."},
+        "actions": {"description": "Up to three buttons."},
         "data": {"description": "An object of your own, up to 4 KiB, passed on as it is."},
         "ttl": {"description": "Seconds until it expires."},
         "deliver_at": {"description": "Reserved for scheduled delivery; leave it out."},
