@@ -29,9 +29,9 @@ MAX_TTL = 366 * 86_400
 MAX_PAGE = 100
 DEFAULT_PAGE = 20
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ud800-\udfff]")
 """Characters that draw nothing and can garble a log, a terminal or a card: the C0 and C1 controls,
-line and paragraph separators, and the overrides of text direction."""
+line and paragraph separators, the overrides of text direction, and halves of characters."""
 
 
 def load(schema: Schema, data: object) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _text(limit: int, *, lines: bool = False, **options: Any) -> fields.String:
         checked = value.replace("\n", "").replace("\t", "") if lines else value
         if _CONTROL.search(checked):
             raise ValidationError("Must not contain control characters.")
-        if not value.strip():
+        if not any(char.isprintable() and not char.isspace() for char in value):
             raise ValidationError("Must not be blank.")
 
     return fields.String(validate=[validate.Length(1, limit), printable], **options)
@@ -136,6 +136,20 @@ class _Cursor(fields.Field[Cursor]):
             return Cursor.parse(value)
         except ValueError as error:
             raise ValidationError(str(error)) from None
+
+
+class _Table(fields.Dict):
+    """A JSON object with keys of the client's choice. Errors stand under the client's keys."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            if not isinstance(error.messages, dict):
+                raise
+            # marshmallow tells wrong keys from wrong values: {key: {"value": messages}}.
+            found = {key: next(iter(why.values())) for key, why in error.messages.items()}
+            raise ValidationError(found) from None
 
 
 class _Data(fields.Dict):
@@ -261,9 +275,9 @@ class SeenSchema(Schema):
 class PreferencesSchema(Schema):
     """A change of preferences: only what is given changes; a channel set to null is reset."""
 
-    types = fields.Dict(
+    types = _Table(
         keys=fields.String(validate=validate.Length(1, 64)),
-        values=fields.Dict(
+        values=_Table(
             keys=fields.String(validate=validate.OneOf(CHANNELS)),
             values=fields.Boolean(allow_none=True, truthy={True}, falsy={False}),
         ),

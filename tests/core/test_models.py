@@ -30,7 +30,7 @@ from notifier.core.models import (
     rfc3339,
 )
 
-ODD_NAMES = """@ a@b : a:b ; a=b = % %40 100% '"`\\ 日本 é 🙂""".split()
+ODD_NAMES = ["@", "a@b", ":", "a:b", ";", "a=b", "=", "%", "%40", "'\"`\\", "日本", "é", "🙂"]
 """Names that mean something to one of our notations, or are more than one byte."""
 
 NOT_NAMES = {
