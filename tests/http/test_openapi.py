@@ -19,6 +19,7 @@ from notifier.http.routes import CALLS
 from tests.http.client import DESCRIPTION, Api
 from tests.http.test_api import FULL
 from tests.http.test_bad_input import BAD_NOTIFICATIONS
+from tests.servers import REPOSITORY
 
 BESIDE = {"/", "/docs", "/docs/{file}", "/client/{file}"}
 """Pages and files, which are no calls."""
@@ -106,3 +107,10 @@ def test_what_the_description_refuses_is_refused(what: str) -> None:
     assert not NOTIFICATION.is_valid(body)
     with pytest.raises(InvalidRequest):
         schemas.load(schemas.NOTIFICATION, body)
+
+
+def test_the_documentation_names_every_call() -> None:
+    """docs/rest.md cannot forget one."""
+    text = (REPOSITORY / "docs" / "rest.md").read_text()
+    for call in CALLS:
+        assert f"| `{call.method} {call.path}` |" in text, call.path
