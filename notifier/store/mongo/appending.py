@@ -1,0 +1,153 @@
+"""Appending to logs in MongoDB: groups, idempotency keys, and never a hole.
+
+The proof that entry n+1 of a log is never visible before entry n, and that every reader of a
+majority sees each log grow at its end only. Everything is numbered behind a head h, of which is
+known (``heads.py``) that a majority has it and that it stays.
+
+1. One log, one command. A log's entries of one round are sent in *one* insert command, either
+   several in an ordered command of their own, or a single one in the unordered command that logs
+   share. The server inserts an ordered command from front to back and stops at the first that it
+   rejects. Hence what lands of a round in a log is always a front part of it: h+1 ... h+k without a
+   gap, in the order in which the callers came.
+2. A rejected one leaves no hole. If its number was taken (index ``place`` or ``first``), another
+   entry stands there. If the notification is in that log already (``_id``), its number stays free,
+   but nothing of this round stands behind it, by 1; the next round begins at that number or above.
+3. Order of visibility. On one primary the entries of a command are visible in the order in which
+   they were inserted, and a majority always has a front part of what the primary did. Across
+   rounds and writers, n+1 is only ever sent by somebody who knows that n is on a majority: from
+   the acknowledgement of the own insert or from a majority read. So it does not matter when a
+   command is carried out, on which primary, how often the driver sends it, or whether this
+   process ever hears of it.
+4. Two writers cannot both get n: ``place`` is unique. In an empty log they begin at the hour, which
+   may differ between them: ``first`` is unique in a log as long as its first entry exists, and that
+   one is the first to be removed (``store/entries.py``).
+5. A writer with an old head cannot write behind a log that was emptied and started anew above: its
+   head would have to be gone, but it stays for longer than a write can be delayed.
+
+Entries of different logs have no order, and a publication to several logs may be there in part
+when the server fails. Its caller is told that nothing was accepted; a retry with the same
+idempotency key completes it: the key's record holds the notification, and ``_id`` keeps out what
+is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from notifier.core.models import Entry
+from notifier.errors import StoreUnavailable
+from notifier.store.entries import Head, stays_until
+from notifier.store.mongo.database import Database, available, duplicates
+from notifier.store.mongo.documents import entry_document
+from notifier.store.mongo.drafts import Draft, find_landed
+from notifier.store.mongo.heads import Heads
+
+OWN_COMMANDS = 8
+"""Logs that may send several entries in a round; the others send their first and wait."""
+
+SHARED_DOCUMENTS = 1_000
+"""Documents of one shared command: some 50 ms of the server's time."""
+
+MAX_ROUNDS = 100
+"""Then the group is given up. A round is lost only to writers who won it, so something is wrong."""
+
+Runs = Mapping[str, Sequence[Draft]]
+"""What is to be appended to each log, in order."""
+
+
+class _Step(NamedTuple):
+    """One entry in one round."""
+
+    draft: Draft
+    entry: Entry
+    place: Head
+    first: bool
+
+
+class _Command(NamedTuple):
+    steps: Sequence[_Step]
+    ordered: bool
+
+
+class Appender:
+    """Writes groups of drafts, one group at a time."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._entries = database["entries"]
+        self._heads = Heads(self._entries, clock)
+        self._clock = clock
+
+    async def append(self, drafts: Sequence[Draft]) -> None:
+        """Make everything that is missing durable.
+
+        Raises ``StoreUnavailable``; some may have landed, as each draft tells.
+        """
+        runs: dict[str, list[Draft]] = {}
+        for draft in drafts:
+            for audience in draft.missing:
+                runs.setdefault(audience, []).append(draft)
+        for _ in range(MAX_ROUNDS):
+            if not runs:
+                return
+            await self._round(runs)
+            left = {a: [d for d in run if a not in d.landed] for a, run in runs.items()}
+            runs = {audience: run for audience, run in left.items() if run}
+        raise StoreUnavailable("Too many writers at once.")
+
+    async def _round(self, runs: Runs) -> None:
+        heads = await self._heads.before(runs)
+        commands = self._commands(runs, heads)
+        results = await asyncio.gather(*map(self._send, commands), return_exceptions=True)
+        for failure in results:
+            if failure is not None:
+                raise failure
+
+    def _commands(self, runs: Runs, heads: Mapping[str, Head]) -> Iterator[_Command]:
+        """Point 1 of the proof: a log is in one command, and alone if it sends several entries."""
+        longest = sorted(runs, key=lambda audience: len(runs[audience]), reverse=True)
+        own = [audience for audience in longest[:OWN_COMMANDS] if len(runs[audience]) > 1]
+        for audience in own:
+            steps = list(self._steps(audience, runs[audience], heads.get(audience)))
+            yield _Command(steps, ordered=True)
+        shared = [
+            step
+            for audience in runs.keys() - set(own)
+            for step in self._steps(audience, runs[audience][:1], heads.get(audience))
+        ]
+        for start in range(0, len(shared), SHARED_DOCUMENTS):
+            yield _Command(shared[start : start + SHARED_DOCUMENTS], ordered=False)
+
+    def _steps(self, audience: str, run: Sequence[Draft], head: Head | None) -> Iterator[_Step]:
+        now = self._clock()
+        for draft in run:
+            notification = draft.notifications[audience]
+            stays = stays_until(notification, keyed=draft.key is not None)
+            place = Head.behind(head, stays_until=stays, now=now)
+            yield _Step(draft, Entry(audience, place.seq, notification), place, first=head is None)
+            head = place
+
+    async def _send(self, command: _Command) -> None:
+        rejected = await self._insert(command)
+        tried = len(command.steps)
+        if command.ordered and rejected:
+            tried = min(rejected) + 1
+        present: list[Draft] = []
+        for index, step in enumerate(command.steps[:tried]):
+            if index not in rejected:
+                step.draft.landed[step.entry.audience] = step.entry
+                self._heads.learn(step.entry.audience, step.place)
+            elif rejected[index] == "_id":
+                present.append(step.draft)
+            else:
+                self._heads.forget(step.entry.audience)
+        await find_landed(self._entries, present)
+
+    async def _insert(self, command: _Command) -> dict[int, str]:
+        documents = [
+            entry_document(step.entry, step.place, first=step.first) for step in command.steps
+        ]
+        with available(), duplicates() as rejected:
+            await self._entries.insert_many(documents, ordered=command.ordered)
+        return rejected

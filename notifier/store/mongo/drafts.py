@@ -1,0 +1,68 @@
+"""What callers want appended, on its way into the logs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from pymongo.asynchronous.collection import AsyncCollection
+
+from notifier.core.models import Entry, IdempotencyKey, Notification, Publication, Receipt
+from notifier.store.mongo.database import Document, available
+from notifier.store.mongo.documents import entry_from, entry_id
+
+
+@dataclass(slots=True, eq=False)
+class Draft:
+    """One caller's entries: a notification for each log, and what became of them.
+
+    ``refusal`` is why nothing of it will be written.
+    """
+
+    notifications: Mapping[str, Notification]
+    notification_id: str
+    key: IdempotencyKey | None = None
+    repeated: bool = False
+    landed: dict[str, Entry] = field(default_factory=dict)
+    refusal: Exception | None = None
+
+    @classmethod
+    def of(cls, publication: Publication) -> Draft:
+        notification = publication.notification
+        notifications = dict.fromkeys(publication.audiences, notification)
+        return cls(notifications, notification.id, publication.key)
+
+    @property
+    def missing(self) -> list[str]:
+        return [audience for audience in self.notifications if audience not in self.landed]
+
+    def repeat(self, first: Notification) -> None:
+        """Become a retry of the call that published ``first``."""
+        self.notification_id = first.id
+        self.notifications = dict.fromkeys(self.notifications, first)
+        self.repeated = True
+
+    def outcome(self, failure: Exception | None) -> Receipt | Exception:
+        """The caller's answer; ``failure`` is why the whole group was given up, if it was."""
+        if self.refusal is not None:
+            return self.refusal
+        if failure is not None and self.missing:
+            return failure
+        entries = tuple(self.landed[audience] for audience in self.notifications)
+        return Receipt(self.notification_id, entries, self.repeated)
+
+
+async def find_landed(entries: AsyncCollection[Document], drafts: Collection[Draft]) -> None:
+    """Learn which entries of these drafts are in their logs already."""
+    if not drafts:
+        return
+    wanted: dict[str, list[Draft]] = {}
+    for draft in drafts:
+        for audience in draft.missing:
+            kind = draft.notifications[audience].kind
+            wanted.setdefault(entry_id(draft.notification_id, kind, audience), []).append(draft)
+    with available():
+        async for document in entries.find({"_id": {"$in": list(wanted)}}):
+            entry = entry_from(document)
+            for draft in wanted[document["_id"]]:
+                draft.landed[entry.audience] = entry

@@ -1,0 +1,101 @@
+"""The last entry of each log, as far as this node knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+from bson.datetime_ms import DatetimeMS
+from pymongo import UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+
+from notifier.store.entries import Head
+from notifier.store.mongo.database import Document, available
+
+MAX_KNOWN = 100_000
+"""Heads kept in memory, the most recently used ones: some 25 MB."""
+
+MARGIN = 600_000
+"""Milliseconds before its removal at which a head is no longer trusted: more than clocks differ and
+a write can be delayed."""
+
+READ_TOGETHER = 1_000
+"""Heads read by one query: some 20 ms."""
+
+
+class Heads:
+    """Says behind which entry the next one of a log may be put.
+
+    What it says is true: the entry exists on a majority, so no failover takes it away, and stays
+    for at least ``MARGIN``, so the log cannot start anew behind the writer's back. It may be out of
+    date: then the number behind it is taken, and the writer must ``forget`` it.
+    """
+
+    def __init__(self, entries: AsyncCollection[Document], clock: Callable[[], int]) -> None:
+        self._entries = entries
+        self._clock = clock
+        self._known: dict[str, Head] = {}
+
+    async def before(self, audiences: Collection[str]) -> dict[str, Head]:
+        """The head of each of these logs; empty logs are absent."""
+        while True:
+            soon = self._clock() + MARGIN
+            known = {a: self._known[a] for a in audiences if a in self._known}
+            heads = {a: head for a, head in known.items() if head.purge_at > soon}
+            heads |= await read_heads(self._entries, [a for a in audiences if a not in heads])
+            dying = {a: head for a, head in heads.items() if head.purge_at <= soon}
+            if await self._keep(dying, until=soon + MARGIN):
+                return heads
+
+    def learn(self, audience: str, head: Head) -> None:
+        """This entry is durable and is the log's last, as far as anybody here can know."""
+        self._known.pop(audience, None)
+        self._known[audience] = head
+        if len(self._known) > MAX_KNOWN:
+            del self._known[next(iter(self._known))]
+
+    def forget(self, audience: str) -> None:
+        self._known.pop(audience, None)
+
+    async def _keep(self, dying: Mapping[str, Head], *, until: int) -> bool:
+        """Put off the removal of heads that are about to go. False: some have gone, read again.
+
+        If somebody appends behind such a head meanwhile, that entry stays longer than ``until``:
+        it has not even expired, and the grace is longer than two margins. So each log still loses
+        its entries from the front.
+        """
+        if not dying:
+            return True
+        later = {"$max": {"purge_at": DatetimeMS(until)}}
+        kept = [UpdateOne({"audience": a, "seq": h.seq}, later) for a, h in dying.items()]
+        with available():
+            result = await self._entries.bulk_write(kept, ordered=False)
+        return result.matched_count == len(kept)
+
+
+async def read_heads(
+    entries: AsyncCollection[Document], audiences: Collection[str]
+) -> dict[str, Head]:
+    """The heads of these logs as the majority has them; empty logs are absent."""
+    names = list(audiences)
+    heads: dict[str, Head] = {}
+    for start in range(0, len(names), READ_TOGETHER):
+        chunk = names[start : start + READ_TOGETHER]
+        with available():
+            async for row in await entries.aggregate(_last_of(chunk)):
+                heads[row["_id"]] = Head(row["seq"], int(row["purge_at"]))
+    return heads
+
+
+def _last_of(audiences: Collection[str]) -> list[Document]:
+    """Sorted against the index, this is answered by one jump in it for each log."""
+    return [
+        {"$match": {"audience": {"$in": audiences}}},
+        {"$sort": {"audience": -1, "seq": -1}},
+        {
+            "$group": {
+                "_id": "$audience",
+                "seq": {"$first": "$seq"},
+                "purge_at": {"$first": "$purge_at"},
+            }
+        },
+    ]

@@ -1,0 +1,175 @@
+"""The logs of all audiences in MongoDB."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import attrgetter
+
+from notifier.core.models import Entry, Kind, Outline, Publication, Receipt, Ref, View
+from notifier.errors import StoreUnavailable
+from notifier.store.entries import Withdrawing, by_log
+from notifier.store.grouping import Grouping
+from notifier.store.mongo.appending import Appender
+from notifier.store.mongo.database import TIMEOUT, Database, Document, available
+from notifier.store.mongo.documents import entry_from, entry_id, of_notification
+from notifier.store.mongo.drafts import Draft
+from notifier.store.mongo.heads import read_heads
+from notifier.store.mongo.idempotency import IdempotencyKeys
+
+MAX_GROUP = 1_000
+"""Entries of one group: some 100 ms, which those behind it wait."""
+
+LOGS_TOGETHER = 100
+"""Logs read by one query; MongoDB takes at most 1,000 stages in a pipeline."""
+
+
+class MongoLog:
+    """The ``Log`` port. ``clock`` numbers empty logs and ends the life of idempotency keys."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+        self._entries = database["entries"]
+        self._idempotency = IdempotencyKeys(database, clock)
+        self._appender = Appender(database, clock)
+        self._drafts: Grouping[Draft, Receipt] = Grouping(
+            self._flush,
+            weigh=lambda draft: len(draft.notifications),
+            limit=MAX_GROUP,
+            patience=TIMEOUT,
+        )
+
+    async def append(self, publication: Publication) -> Receipt:
+        return await self._drafts.submit(Draft.of(publication))
+
+    async def withdraw(
+        self, notification_id: str, *, publisher: str | None, now: int
+    ) -> list[Entry]:
+        # The end comes last: if this is cut short, a retry finds what is still to be taken back.
+        of_it = of_notification(notification_id)
+        with available():
+            found = await self._entries.find(of_it).to_list()
+        withdrawing = Withdrawing.of(map(entry_from, found), publisher=publisher, now=now)
+        receipt = await self._drafts.submit(Draft(withdrawing.missing, notification_id))
+        alive = {**of_it, "kind": str(Kind.NOTIFICATION), "expires_at": {"$gt": now}}
+        with available():
+            await self._entries.update_many(alive, {"$set": {"expires_at": now}})
+        return sorted([*withdrawing.done, *receipt.entries], key=attrgetter("audience"))
+
+    async def heads(self, audiences: Collection[str]) -> dict[str, int]:
+        found = await read_heads(self._entries, audiences)
+        return {a: found[a].seq if a in found else 0 for a in audiences}
+
+    async def after(
+        self, positions: Mapping[str, int], *, limit: int, now: int
+    ) -> dict[str, list[Entry]]:
+        matches = [
+            {"audience": audience, "seq": {"$gt": seq}, "expires_at": {"$gt": now}}
+            for audience, seq in positions.items()
+        ]
+        found = await self._read(matches, sort=1, limit=limit)
+        return by_log([entry_from(document) for document in found])
+
+    async def page(
+        self,
+        view: View,
+        before: Mapping[str, int],
+        *,
+        limit: int,
+        now: int,
+        type: str | None = None,
+    ) -> dict[str, list[Entry]]:
+        visible = _visible_to(view, now)
+        if type is not None:
+            visible["type"] |= {"$eq": type}
+        ends = {
+            audience: {"$lt": before[audience]} for audience in view.floors if audience in before
+        }
+        matches = [
+            {"audience": audience, "seq": {"$gt": floor, **ends.get(audience, {})}, **visible}
+            for audience, floor in view.floors.items()
+        ]
+        found = await self._read(matches, sort=-1, limit=limit)
+        return by_log([entry_from(document) for document in found])
+
+    async def outline(
+        self, view: View, positions: Mapping[str, int], *, limit: int, now: int
+    ) -> dict[str, list[Outline]]:
+        visible = _visible_to(view, now)
+        matches = [
+            {
+                "audience": audience,
+                "seq": {"$gt": max(positions[audience], view.floors[audience])},
+                **visible,
+            }
+            for audience in positions.keys() & view.floors.keys()
+        ]
+        fields = {"_id": 0, "audience": 1, "seq": 1, "notification_id": 1}
+        found: dict[str, list[Outline]] = {}
+        for row in await self._read(matches, sort=1, limit=limit, fields=fields):
+            outline = Outline(row["seq"], row["notification_id"])
+            found.setdefault(row["audience"], []).append(outline)
+        return found
+
+    async def entries(self, refs: Collection[Ref], *, now: int) -> list[Entry]:
+        if not refs:
+            return []
+        places = [{"audience": audience, "seq": seq} for audience, seq in set(refs)]
+        return await self._find({"$or": places, "expires_at": {"$gt": now}})
+
+    async def copies(
+        self, notification_ids: Collection[str], audiences: Collection[str], *, now: int
+    ) -> list[Entry]:
+        ids = [
+            entry_id(notification_id, Kind.NOTIFICATION, audience)
+            for notification_id in notification_ids
+            for audience in audiences
+        ]
+        return await self._find({"_id": {"$in": ids}, "expires_at": {"$gt": now}})
+
+    async def _find(self, query: Document) -> list[Entry]:
+        with available():
+            return [entry_from(document) async for document in self._entries.find(query)]
+
+    async def _read(
+        self,
+        matches: Sequence[Document],
+        *,
+        sort: int,
+        limit: int,
+        fields: Document | None = None,
+    ) -> list[Document]:
+        """At most ``limit`` documents for each match, which are of one log each; in one query."""
+        tail: list[Document] = [{"$sort": {"seq": sort}}, {"$limit": limit}]
+        if fields is not None:
+            tail.append({"$project": fields})
+        stages = [[{"$match": match}, *tail] for match in matches]
+        chunks = [stages[i : i + LOGS_TOGETHER] for i in range(0, len(stages), LOGS_TOGETHER)]
+        with available():
+            found = await asyncio.gather(*map(self._aggregate, chunks))
+        return [document for documents in found for document in documents]
+
+    async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
+        first, *others = pipelines
+        united = [{"$unionWith": {"coll": self._entries.name, "pipeline": p}} for p in others]
+        return await (await self._entries.aggregate([*first, *united])).to_list()
+
+    async def _flush(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
+        failure: Exception | None = None
+        try:
+            await self._database.require_indexes()
+            await self._idempotency.claim(drafts)
+            await self._appender.append([draft for draft in drafts if draft.refusal is None])
+        except StoreUnavailable as error:
+            failure = error
+        return [draft.outcome(failure) for draft in drafts]
+
+
+def _visible_to(view: View, now: int) -> Document:
+    return {
+        "kind": str(Kind.NOTIFICATION),
+        "expires_at": {"$gt": now},
+        "type": {"$nin": list(view.hidden_types)},
+        "excluded": {"$ne": view.user},
+    }
