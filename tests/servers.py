@@ -63,22 +63,20 @@ class ServerProcess:
 
     async def start(self) -> None:
         """Start, or start again on the same port and files, and wait until it answers."""
-        assert not self.is_running, "already running"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(),
-                cwd=self.folder,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._launch()
         try:
             await until(self._is_up, what=f"{type(self).__name__} to start")
         except BaseException:
             await self.kill()
             raise
+
+    async def run(self) -> int:
+        """Start and wait until it ends by itself; return the exit status."""
+        self._launch()
+        try:
+            return await asyncio.to_thread(self._running.wait, PATIENCE)
+        finally:
+            await self.kill()
 
     async def stop(self) -> int:
         """End in an orderly way (SIGTERM); return the exit status."""
@@ -94,6 +92,19 @@ class ServerProcess:
 
     def thaw(self) -> None:
         self._running.send_signal(signal.SIGCONT)
+
+    def _launch(self) -> None:
+        assert not self.is_running, "already running"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
@@ -159,6 +170,88 @@ class Mongod(ServerProcess):
 
 
 _ALREADY_INITIALIZED = 23
+
+
+class MongoMember(Mongod):
+    """One member of a ``ReplicaSet``, which founds the set."""
+
+    async def is_ready(self) -> bool:
+        return await self.hello() is not None
+
+    async def hello(self) -> dict[str, object] | None:
+        """What it says about itself; None if it does not answer within half a second."""
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true",
+            serverSelectionTimeoutMS=500,
+            socketTimeoutMS=500,
+        )
+        async with client:
+            try:
+                return await client.admin.command("hello")
+            except PyMongoError:
+                return None
+
+
+class ReplicaSet:
+    """Three MongoDB servers, any two of which can confirm a write.
+
+    ``ports`` are where the members are to be reached, by clients and by each other: their own, or
+    those of proxies in front of them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.members = [MongoMember(folder / f"mongod-{number}") for number in range(3)]
+        self.ports = [member.port for member in self.members]
+
+    @property
+    def uri(self) -> str:
+        """Address without a database: see ``fresh_database``."""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return f"mongodb://{hosts}/?replicaSet=rs0"
+
+    async def start(self) -> None:
+        """Start all members, found the set and wait until it has a primary and two secondaries."""
+        await asyncio.gather(*(member.start() for member in self.members))
+        members = [
+            {"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(self.ports)
+        ]
+        config = {"_id": "rs0", "members": members, "settings": _QUICK_ELECTIONS}
+        first = f"mongodb://127.0.0.1:{self.members[0].port}/?directConnection=true"
+        founder: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(first)
+        async with founder:
+            await founder.admin.command("replSetInitiate", config)
+        await until(self.has_majority, what="the replica set to elect a primary")
+
+    async def kill(self) -> None:
+        for member in self.members:
+            if member.is_running:
+                await member.kill()
+
+    async def primary(self) -> MongoMember | None:
+        """The member that takes writes; None while there is none."""
+        hellos = await asyncio.gather(*(member.hello() for member in self.members))
+        primaries = [
+            member
+            for member, hello in zip(self.members, hellos, strict=True)
+            if hello is not None and hello["isWritablePrimary"]
+        ]
+        return primaries[0] if len(primaries) == 1 else None
+
+    async def has_majority(self) -> bool:
+        """Whether a write would be confirmed now."""
+        client: AsyncMongoClient[dict[str, object]] = AsyncMongoClient(
+            self.uri, serverSelectionTimeoutMS=500, w="majority", wTimeoutMS=500, timeoutMS=1000
+        )
+        async with client:
+            try:
+                await client.pulse.pulse.update_one({"_id": 0}, {"$inc": {"at": 1}}, upsert=True)
+            except PyMongoError:
+                return False
+        return True
+
+
+_QUICK_ELECTIONS = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
+"""A fifth and a quarter of the defaults: tests kill primaries and wait for the next one."""
 
 
 class Valkey(ServerProcess):
