@@ -337,12 +337,12 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-EXPIRY_GRACE = 3_600_000
+EXPIRY_GRACE = 7_200_000
 """Milliseconds that a store keeps an expired entry (unseen by readers) before it is purged.
 
 A log of which no entry is left starts anew at ``first_seq``; because whatever stood there expired
-more than an hour ago, the new numbers lie above every number the log ever used (as long as a log
-grows by fewer than 3.6 million entries an hour).
+more than two hours ago (one for the rounding, one for clocks that differ), the new numbers lie above
+every number the log ever used (as long as a log grows by fewer than 3.6 million entries an hour).
 """
 
 
