@@ -15,6 +15,8 @@ from notifier.errors import Overloaded
 from notifier.http import health
 from notifier.http.health import SHARED_SECONDS, NotReady, Readiness
 from tests.http.client import Api
+from tests.http.conftest import OpenApi, OpenNode
+from tests.servers import Mongod, fresh_database, until
 
 BODY = {"to": "user:ada", "title": "x"}
 
@@ -80,6 +82,33 @@ async def test_without_its_store_nothing_is_accepted_and_nothing_half_stored(
         assert "sqlite" not in answer.text.lower()
     assert (await api.feed())["items"] == []
     assert (await api("POST", "/v1/notifications", **publish)).status == 201
+    assert len((await api.feed())["items"]) == 1
+
+
+async def test_without_mongodb_nothing_is_accepted_until_it_is_back(
+    mongod: Mongod, start_node: OpenNode, open_api: OpenApi
+) -> None:
+    """Answered within seconds, healed without a restart, published once."""
+    node = await start_node(MONGODB_URI=fresh_database(mongod.uri))
+    await node.store.migrate()
+    api = await open_api(node.app)
+    await api.feed()
+    publish = {"user": "publisher", "json": BODY, "headers": {"Idempotency-Key": "k1"}}
+    await mongod.kill()
+    for refused in (
+        await api("POST", "/v1/notifications", **publish),
+        await api("GET", "/v1/feed", user="ada"),
+        await api("GET", "/readyz"),
+    ):
+        assert refused.status == 503
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert "127.0.0.1" not in refused.text
+    await mongod.start()
+
+    async def is_accepted() -> bool:
+        return (await api("POST", "/v1/notifications", **publish)).status == 201
+
+    await until(is_accepted, what="the store to be back")
     assert len((await api.feed())["items"]) == 1
 
 
