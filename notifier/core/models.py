@@ -340,9 +340,9 @@ def now_ms() -> int:
 EXPIRY_GRACE = 7_200_000
 """Milliseconds that a store keeps an expired entry (unseen by readers) before it is purged.
 
-A log of which no entry is left starts anew at ``first_seq``; because whatever stood there expired
-more than two hours ago (one for the rounding, one for clocks that differ), the new numbers lie above
-every number the log ever used (as long as a log grows by fewer than 3.6 million entries an hour).
+A log of which no entry is left starts anew at ``first_seq``. Because whatever stood there expired
+more than two hours ago, one for the rounding and one for clocks that differ, the new numbers lie
+above every number the log ever used (if it grows by fewer than 3.6 million entries an hour).
 """
 
 
