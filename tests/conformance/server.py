@@ -31,12 +31,17 @@ def engine_app(options: EngineOptions = OPTIONS) -> web.Application:
 
 def socket_app(options: EngineOptions = OPTIONS) -> web.Application:
     """An application with the Socket.IO events that the suite uses."""
+    return socket_app_and_server(options)[0]
+
+
+def socket_app_and_server(options: EngineOptions) -> tuple[web.Application, SocketServer]:
+    """That application, and its server."""
     server = SocketServer(options=options, connect_timeout=CONNECT_TIMEOUT)
     for namespace in NAMESPACES:
         serve(server, namespace)
     app = web.Application()
     server.attach(app, "socket.io")
-    return app
+    return app, server
 
 
 def serve(server: SocketServer, namespace: str) -> None:
