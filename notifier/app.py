@@ -77,6 +77,7 @@ class Node:
         self.publisher = Publisher(
             self.store, bus, self._types, retention=self.config.retention.days * DAY
         )
+        self._stack.push_async_callback(self.publisher.close)
         self.feed = Feed(self.store, bus, self._types)
         self.authenticator = await self._authenticator()
         self.server = self._socket_server()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -14,6 +15,7 @@ import orjson
 from notifier.core import policy
 from notifier.core.models import (
     ADMIN,
+    Entry,
     IdempotencyKey,
     Notification,
     Principal,
@@ -30,6 +32,8 @@ from notifier.core.types import DEFAULT_TYPE, NotificationType
 from notifier.errors import Forbidden, InvalidRequest, NotFound
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+Stored = TypeVar("Stored")
 
 _PASSED_ON = ("body", "sender", "icon", "url", "data", "actions", "collapse_key")
 """Optional fields that readers get exactly as they were published."""
@@ -67,6 +71,7 @@ class Publisher:
         self._retention = retention
         self._clock = clock
         self.metrics = PublisherMetrics()
+        self._telling: set[asyncio.Task[Any]] = set()
 
     async def publish(
         self, body: object, caller: Principal, *, idempotency_key: str | None = None
@@ -78,14 +83,12 @@ class Publisher:
         """
         _require(policy.may_publish(caller))
         request = load(NOTIFICATION, body)
-        receipt = await self._log.append(
-            Publication(
-                self._notification(request, caller),
-                tuple(request["to"]),
-                _key(idempotency_key, body, caller),
-            )
+        publication = Publication(
+            self._notification(request, caller),
+            tuple(request["to"]),
+            _key(idempotency_key, body, caller),
         )
-        self._bus.announce(receipt.entries)
+        receipt = await self._told(self._log.append(publication), lambda stored: stored.entries)
         self._count(receipt)
         return receipt
 
@@ -96,11 +99,34 @@ class Publisher:
         """
         _require(policy.may_publish(caller))
         owner = None if ADMIN in caller.scopes else caller.publisher
-        withdrawals = await self._log.withdraw(
-            _uuid(notification_id), publisher=owner, now=self._clock()
-        )
-        self._bus.announce(withdrawals)
+        withdrawing = self._log.withdraw(_uuid(notification_id), publisher=owner, now=self._clock())
+        await self._told(withdrawing, lambda withdrawals: withdrawals)
         self.metrics.withdrawn += 1
+
+    async def close(self) -> None:
+        """Wait until what was stored has been told."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
+
+    async def _told(
+        self, storing: Coroutine[Any, Any, Stored], entries: Callable[[Stored], Sequence[Entry]]
+    ) -> Stored:
+        """Store, then tell. A caller who gives up in between (hangs up, say) does not keep the
+        second from following the first."""
+
+        async def store_and_tell() -> Stored:
+            stored = await storing
+            self._bus.announce(entries(stored))
+            return stored
+
+        task = asyncio.create_task(store_and_tell())
+        self._telling.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._telling.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to the caller, if that one is still there
 
     def _notification(self, request: Mapping[str, Any], caller: Principal) -> Notification:
         kind = self._type(request.get("type"))
