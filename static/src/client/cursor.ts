@@ -10,6 +10,8 @@ export interface Position {
   seq: number;
 }
 
+const HOUR_MS = 3_600_000;
+
 /** Reads `17@user:42`; undefined when the text is no entry id. */
 export function parsePosition(id: string): Position | undefined {
   const at = id.indexOf("@");
@@ -44,9 +46,13 @@ export function reaches(cursor: Cursor, { audience, seq }: Position): boolean {
   return seq <= (cursor.get(audience) ?? 0);
 }
 
-/** True when the entry is the very next one of its log. */
+/**
+ * True when the entry is the very next one of its log. An empty log begins at a full hour in milliseconds:
+ * its first entry is recognised, so that the first broadcast of all does not make every reader ask.
+ */
 export function precedes(cursor: Cursor, { audience, seq }: Position): boolean {
-  return seq === (cursor.get(audience) ?? 0) + 1;
+  const known = cursor.get(audience) ?? 0;
+  return known === 0 ? seq % HOUR_MS === 0 : seq === known + 1;
 }
 
 /** The cursor after that entry; never moves back. */

@@ -1,0 +1,301 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Notifier, NotifierEvents } from "../../../src/client/notifier.ts";
+import { entry, feedEntry, page } from "../builders.ts";
+import { Script, settle } from "../script.ts";
+
+const CURSOR = "everyone=5;user:42=3";
+
+let script: Script;
+let notifier: Notifier;
+let told: NotifierEvents["notification"][];
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: Date.parse("2026-11-22T12:00:00Z") });
+  vi.stubGlobal("fetch", vi.fn().mockResolvedValue(Response.json({ types: { message: { label: "Messages" } } })));
+  script = new Script();
+  notifier = script.notifier();
+  told = [];
+  notifier.on("notification", (event) => told.push(event));
+});
+
+afterEach(() => {
+  notifier.disconnect();
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+function ids(): string[] {
+  return notifier.snapshot.items.map((item) => item.id);
+}
+
+/** Online with 3, 2 and 1 loaded, all unread. */
+async function loaded(): Promise<void> {
+  await script.online(CURSOR, { counts: { unread: 3, unseen: 3 } });
+  const items = ["3@user:42", "2@user:42", "1@user:42"].map((id) => feedEntry(id));
+  await script.next("feed").answer(page(items, CURSOR));
+}
+
+describe("connecting", () => {
+  test("the first time has no cursor and loads the feed", async () => {
+    await loaded();
+    expect(script.opened).toEqual([{ token: "token" }]);
+    expect([ids(), notifier.snapshot.loaded, notifier.snapshot.cursor]).toEqual([
+      ["3@user:42", "2@user:42", "1@user:42"], true, CURSOR,
+    ]);
+  });
+
+  test("what the feed loads is not told as new", async () => {
+    await loaded();
+    expect(told).toEqual([]);
+  });
+
+  test("again shows the cursor, takes the replay in order, tells it as missed, and refreshes the window", async () => {
+    await loaded();
+    script.drop();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(script.opened.at(-1)).toEqual({ token: "token", since: CURSOR });
+    script.isOpen = true;
+    script.listener.opened();
+    script.send("notification", entry("7@user:42"));
+    script.send("notification", entry("9@everyone"));
+    script.send("synced", { cursor: "everyone=9;user:42=7", counts: { unread: 5, unseen: 5 }, recovered: true });
+    await settle();
+    expect(told.map(({ item, replayed }) => [item.id, replayed])).toEqual([["7@user:42", true], ["9@everyone", true]]);
+    const items = ["9@everyone", "7@user:42", "3@user:42"].map((id) => feedEntry(id, { read: id === "3@user:42" }));
+    await script.next("feed").answer(page(items, "everyone=9;user:42=7"));
+    expect([ids(), notifier.snapshot.unread]).toEqual([["9@everyone", "7@user:42", "3@user:42"], 2]);
+    expect(told.length).toBe(2);
+  });
+
+  test("without recovery drops the inbox and loads it again", async () => {
+    await loaded();
+    script.drop();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await script.online("user:42=900", { recovered: false, counts: { unread: 1, unseen: 1 } });
+    expect([ids(), notifier.snapshot.loaded]).toEqual([[], false]);
+    await script.next("feed").answer(page([feedEntry("900@user:42")], "user:42=900"));
+    expect([ids(), notifier.snapshot.loaded]).toEqual([["900@user:42"], true]);
+  });
+
+  test("a feed that cannot be loaded is a problem until it can", async () => {
+    await script.online(CURSOR);
+    await script.next("feed").refuse("store_unavailable");
+    expect(notifier.snapshot.problem?.code).toBe("store_unavailable");
+    const again = notifier.reload();
+    await script.next("feed").answer(page([], CURSOR));
+    await again;
+    expect([notifier.snapshot.problem, notifier.snapshot.loaded]).toEqual([undefined, true]);
+  });
+
+  test("the answer to an older reload does not win over a newer one", async () => {
+    await loaded();
+    void notifier.reload();
+    void notifier.reload();
+    const [older, newer] = [script.next("feed"), script.next("feed")];
+    await newer.answer(page([feedEntry("3@user:42", { read: true })], CURSOR));
+    await older.answer(page([feedEntry("3@user:42")], CURSOR));
+    expect([notifier.snapshot.items[0]?.read, notifier.snapshot.unread]).toEqual([true, 0]);
+  });
+
+  test("types are fetched with the token and known afterwards; an unknown one is neutral", async () => {
+    await loaded();
+    expect(fetch).toHaveBeenCalledWith("http://server/v1/types", { headers: { Authorization: "Bearer token" } });
+    expect([notifier.typeInfo("message").label, notifier.typeInfo("other").color]).toEqual(["Messages", "grey"]);
+  });
+});
+
+describe("an arrival", () => {
+  test("is shown, counted, told once and moves the cursor", async () => {
+    await loaded();
+    script.send("notification", entry("4@user:42"));
+    script.send("notification", entry("4@user:42"));
+    expect(told.map(({ item, replayed }) => [item.id, replayed])).toEqual([["4@user:42", false]]);
+    expect([ids()[0], notifier.snapshot.unread, notifier.snapshot.cursor]).toEqual([
+      "4@user:42", 4, "everyone=5;user:42=4",
+    ]);
+  });
+
+  test("through a second log only moves that log's cursor", async () => {
+    await loaded();
+    script.send("notification", entry("6@everyone", { notification_id: "n3" }));
+    expect([told, notifier.snapshot.unread, notifier.snapshot.cursor]).toEqual([[], 3, "everyone=6;user:42=3"]);
+  });
+
+  test("beyond a hole waits for a sync, whose answer is shown in order and told", async () => {
+    await loaded();
+    script.send("notification", entry("6@user:42"));
+    const sync = script.next("sync");
+    expect([sync.args, told]).toEqual([{ since: CURSOR }, []]);
+    await sync.answer({
+      items: ["4@user:42", "6@user:42"].map((id) => entry(id)),
+      removed: ["1@user:42"],
+      cursor: "everyone=5;user:42=6",
+      unread: 4,
+      unseen: 4,
+      recovered: true,
+    });
+    expect(ids()).toEqual(["6@user:42", "4@user:42", "3@user:42", "2@user:42"]);
+    expect(told.map(({ item }) => item.id)).toEqual(["4@user:42", "6@user:42"]);
+    expect([notifier.snapshot.unread, notifier.snapshot.cursor]).toEqual([4, "everyone=5;user:42=6"]);
+  });
+
+  test("beyond a hole that cannot be filled ends the connection: the replay fills it", async () => {
+    await loaded();
+    script.send("notification", entry("6@user:42"));
+    await script.next("sync").refuse("timeout");
+    expect(notifier.snapshot.connection).toBe("offline");
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(script.opened.at(-1)?.since).toBe(CURSOR);
+  });
+});
+
+describe("an action", () => {
+  test("shows at once and sends every id the notification is known by", async () => {
+    await loaded();
+    script.send("notification", entry("6@everyone", { notification_id: "n3" }));
+    const done = notifier.markRead(["6@everyone"]);
+    expect([notifier.snapshot.items[0]?.read, notifier.snapshot.unread]).toEqual([true, 2]);
+    const asked = script.next("mark_read");
+    expect(asked.args).toEqual({ ids: ["3@user:42", "6@everyone"] });
+    await asked.answer({ unread: 12, unseen: 1 });
+    await done;
+    expect([notifier.snapshot.unread, notifier.snapshot.unseen]).toEqual([12, 1]);
+  });
+
+  test.each([
+    ["mark_read", () => notifier.markRead(["2@user:42"])],
+    ["dismiss", () => notifier.dismiss(["2@user:42"])],
+    ["mark_read", () => notifier.markAllRead()],
+    ["mark_seen", () => notifier.markSeen()],
+  ] as const)("%s that is refused is taken back, rejects and is told", async (name, act) => {
+    await loaded();
+    const before = notifier.snapshot;
+    const failed: string[] = [];
+    notifier.on("failed", (error) => failed.push(error.code));
+    const done = expect(act()).rejects.toMatchObject({ code: "rate_limited" });
+    await settle();
+    expect(notifier.snapshot.items).not.toEqual(before.items);
+    await script.next(name).refuse("rate_limited");
+    await done;
+    expect(notifier.snapshot.items).toEqual(before.items);
+    expect([notifier.snapshot.unread, notifier.snapshot.unseen, failed]).toEqual([3, 3, ["rate_limited"]]);
+  });
+
+  test("while offline fails at once and changes nothing", async () => {
+    await loaded();
+    script.drop();
+    await expect(notifier.dismiss(["2@user:42"])).rejects.toMatchObject({ code: "offline" });
+    expect([ids().length, script.names()]).toEqual([3, []]);
+  });
+
+  test("mark all as read names the cursor, so that what comes later stays unread", async () => {
+    await loaded();
+    void notifier.markAllRead();
+    expect(script.next("mark_read").args).toEqual({ all: true, cursor: CURSOR });
+  });
+
+  test("marking seen twice at once asks once; a new arrival is asked for after that", async () => {
+    await loaded();
+    void notifier.markSeen();
+    void notifier.markSeen();
+    await settle();
+    script.send("notification", entry("4@user:42"));
+    void notifier.markSeen();
+    await settle();
+    expect(script.names()).toEqual(["mark_seen"]);
+    await script.next("mark_seen").answer({ unread: 4, unseen: 1 });
+    expect(script.next("mark_seen").args).toEqual({ cursor: "everyone=5;user:42=4" });
+  });
+});
+
+describe("clear all", () => {
+  test("tells the server only when it cannot be taken back any more", async () => {
+    await loaded();
+    notifier.clearAll();
+    expect([ids(), notifier.snapshot.unread, notifier.snapshot.undoable]).toEqual([[], 0, true]);
+    await vi.advanceTimersByTimeAsync(5_999);
+    expect(script.names()).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(script.next("dismiss").args).toEqual({ all: true, cursor: CURSOR });
+    expect(notifier.snapshot.undoable).toBe(false);
+  });
+
+  test("taken back shows everything again and never tells", async () => {
+    await loaded();
+    notifier.clearAll();
+    notifier.undoClear();
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([ids().length, notifier.snapshot.unread, script.names()]).toEqual([3, 3, ["feed"]]);
+  });
+
+  test("is carried out when the page is left", async () => {
+    await loaded();
+    notifier.clearAll();
+    window.dispatchEvent(new Event("pagehide"));
+    expect(script.names()).toEqual(["dismiss"]);
+  });
+
+  test("that is refused comes back and is told", async () => {
+    await loaded();
+    const failed: string[] = [];
+    notifier.on("failed", (error) => failed.push(error.code));
+    notifier.clearAll();
+    await vi.advanceTimersByTimeAsync(6_000);
+    await script.next("dismiss").refuse("store_unavailable");
+    expect([ids().length, notifier.snapshot.unread, failed]).toEqual([3, 3, ["store_unavailable"]]);
+  });
+});
+
+describe("what others do", () => {
+  test("on another device is followed and told", async () => {
+    await loaded();
+    const removed: string[] = [];
+    notifier.on("removed", ({ items }) => removed.push(...items.map((item) => item.id)));
+    script.send("state", { read: ["3@user:42"], dismissed: ["1@user:42"], counts: { unread: 1, unseen: 0 } });
+    expect([ids(), notifier.snapshot.unread, removed]).toEqual([["3@user:42", "2@user:42"], 1, ["1@user:42"]]);
+  });
+
+  test("withdrawing takes it away and moves the cursor", async () => {
+    await loaded();
+    script.send("removed", { ids: ["2@user:42"], id: "4@user:42" });
+    expect([ids(), notifier.snapshot.cursor]).toEqual([["3@user:42", "1@user:42"], "everyone=5;user:42=4"]);
+    script.send("notification", entry("5@user:42"));
+    expect(script.names()).toEqual([]);
+  });
+});
+
+test("what expires leaves at its time, and the counts are asked for within five seconds", async () => {
+  await loaded();
+  script.send("notification", entry("4@user:42", { expires_at: "2026-11-22T12:00:30.000Z" }));
+  await vi.advanceTimersByTimeAsync(29_999);
+  expect(ids()[0]).toBe("4@user:42");
+  await vi.advanceTimersByTimeAsync(1);
+  expect([ids()[0], notifier.snapshot.unread]).toEqual(["3@user:42", 3]);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(script.names()).toEqual(["feed"]);
+});
+
+test("older pages follow one another until there is none", async () => {
+  await script.online("user:42=30");
+  await script.next("feed").answer(page([feedEntry("30@user:42")], "user:42=30", { next: "user:42=29" }));
+  const more = notifier.loadMore();
+  const asked = script.next("feed");
+  expect(asked.args).toEqual({ limit: 20, before: "user:42=29" });
+  await asked.answer(page([feedEntry("29@user:42")], "user:42=30"));
+  await more;
+  await notifier.loadMore();
+  expect([ids(), notifier.snapshot.more, script.names()]).toEqual([["30@user:42", "29@user:42"], false, []]);
+});
+
+test("a listener that throws does not keep others from hearing", async () => {
+  const report = vi.fn();
+  vi.stubGlobal("reportError", report);
+  const heard = vi.fn();
+  notifier.subscribe(() => {
+    throw new Error("listener");
+  });
+  notifier.subscribe(heard);
+  await loaded();
+  expect(heard).toHaveBeenCalled();
+  expect(report).toHaveBeenCalled();
+});
