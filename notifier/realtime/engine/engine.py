@@ -16,7 +16,7 @@ from aiohttp import web
 
 from . import answers
 from .admission import Admission
-from .connection import CLIENT_DISCONNECT, TRANSPORT_CLOSE, Connection
+from .connection import CLIENT_DISCONNECT, POLICY_VIOLATION, TRANSPORT_CLOSE, Connection
 from .core import Core
 from .errors import PayloadTooLarge, ProtocolError, Refused, UnknownSession
 from .options import EngineOptions
@@ -267,18 +267,22 @@ class Engine:
         return Frame(OPEN + orjson.dumps(opening).decode())
 
     def _upgrade(self, request: web.Request, connection: Connection) -> web.StreamResponse:
-        if connection.polling is None or connection.upgrading:
-            return answers.error(answers.BAD_REQUEST)
-        try:
-            accept = handshake_key(request)
-        except ProtocolError:
-            return answers.error(answers.BAD_REQUEST)
         upgrade = Upgrade(self.core, connection)
-        socket = take_over(request, accept, self.core, upgrade)
+        # One that comes too late is opened and closed: an HTTP error would be an exception in
+        # clients that only listen for the end.
+        allowed = connection.polling is not None and not connection.upgrading
+        try:
+            owner = upgrade if allowed else None
+            socket = take_over(request, handshake_key(request), self.core, owner)
+        except ProtocolError:
+            socket = None
         if socket is None:
             return answers.error(answers.BAD_REQUEST)
-        connection.begin_upgrade(upgrade)
-        upgrade.begin(socket)
+        if allowed:
+            connection.begin_upgrade(upgrade)
+            upgrade.begin(socket)
+        else:
+            socket.close(POLICY_VIOLATION, "already upgraded")
         return TakenOver()
 
     async def _exchange(self, request: web.Request, connection: Connection) -> web.StreamResponse:

@@ -64,9 +64,9 @@ class WebSocket(asyncio.Protocol):
     )  # fmt: skip
     name = "websocket"
 
-    def __init__(self, core: Core, owner: Owner, transport: asyncio.Transport) -> None:
+    def __init__(self, core: Core, owner: Owner | None, transport: asyncio.Transport) -> None:
         self._core = core
-        self.owner: Owner | None = owner
+        self.owner = owner
         self._transport = transport
         self._reader = frames.FrameReader(core.options.max_payload)
         self._behind = False
@@ -247,7 +247,9 @@ def handshake_key(request: web.Request) -> str:
     return frames.accept(headers.get("Sec-WebSocket-Key", ""))
 
 
-def take_over(request: web.Request, accept: str, core: Core, owner: Owner) -> WebSocket | None:
+def take_over(
+    request: web.Request, accept: str, core: Core, owner: Owner | None
+) -> WebSocket | None:
     """Answer the handshake and move the socket from aiohttp to a WebSocket; None if it is gone."""
     transport, former = request.transport, request.protocol
     if transport is None or transport.is_closing():

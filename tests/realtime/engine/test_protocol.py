@@ -242,7 +242,8 @@ async def test_requests_after_the_upgrade(echo: Wire) -> None:
         assert await socket.receive() == "3probe"
         assert (await echo.poll(sid))[0] == 400
         assert (await echo.post(sid, "4a"))[0] == 400
-        assert await echo.refused(echo.address("websocket", sid)) == 400
+        async with echo.socket(sid) as late:
+            assert await late.closed() == 1008
         await socket.send("4hello")
         assert await socket.receive() == "4hello"
 
@@ -259,10 +260,19 @@ async def test_invalid_upgrade(echo: Wire, packets: list[str]) -> None:
 
 
 async def test_two_upgrades_at_once(echo: Wire) -> None:
-    """While one WebSocket is probed a second one is refused."""
+    """While one WebSocket is probed a second one is closed, and the first goes on."""
     sid = await echo.sid()
-    async with echo.socket(sid):
-        assert await echo.refused(echo.address("websocket", sid)) == 400
+    async with echo.socket(sid) as socket:
+        async with echo.socket(sid) as late:
+            assert await late.closed() == 1008
+        await socket.send("2probe", "5", "4a")
+        assert [await socket.receive() for _ in range(2)] == ["3probe", "4a"]
+
+
+async def test_an_upgrade_that_is_no_websocket(echo: Wire) -> None:
+    """A plain request cannot be an upgrade."""
+    sid = await echo.sid()
+    assert (await echo.get(echo.address("websocket", sid)))[0] == 400
 
 
 async def test_session_ends_during_the_upgrade(echo: Wire) -> None:
