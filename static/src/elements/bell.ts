@@ -39,7 +39,7 @@ export class NotifierBell extends NotifierElement {
     });
     this.root.append(this.#button, this.#panel.element);
     this.root.addEventListener("keydown", (event) => this.#key(event as KeyboardEvent));
-    this.addEventListener("focusout", (event) => this.#focusLeft(event));
+    this.root.addEventListener("focusout", (event) => this.#focusLeft(event as FocusEvent));
   }
 
   get open(): boolean {
@@ -120,8 +120,8 @@ export class NotifierBell extends NotifierElement {
   }
 
   #focusLeft({ relatedTarget }: FocusEvent): void {
-    const inside = relatedTarget === null || this.contains(relatedTarget as Node);
-    if (!inside) this.close();
+    const next = relatedTarget as Node | null;
+    if (next && !this.root.contains(next) && !this.contains(next)) this.close();
   }
 
   /** Under the bell, inside the window: to the side where there is room. */

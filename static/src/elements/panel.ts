@@ -57,7 +57,6 @@ export class Panel {
         this.#connection,
         this.#markAll,
         this.#clearAll,
-        h("slot", { name: "tools" }),
       ),
       scroller,
       this.bar.element,

@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { entry } from "../builders.ts";
+import { settle } from "../script.ts";
+import { type Stage, leave, press, stage } from "./page.ts";
+
+let now: Stage;
+
+beforeEach(async () => {
+  now = await stage([]);
+});
+
+afterEach(() => leave(now));
+
+function shown(): string[] {
+  return [...now.toasts.shadowRoot!.querySelectorAll(".toast:not([data-leaving]) .title")].map((title) => title.textContent);
+}
+
+test("the regions a screen reader listens to are there before the first toast", () => {
+  expect([now.inToasts("[role=status]"), now.inToasts("[role=alert]")].every(Boolean)).toBe(true);
+});
+
+test("a toast is shown and spoken politely; an urgent one interrupts", async () => {
+  now.script.send("notification", entry("4@user:42", { body: "Lunch?", sender: { id: "7", name: "Ada" } }));
+  await settle();
+  expect([shown(), now.inToasts("[role=status]").textContent]).toEqual([
+    ["Title of 4@user:42"], "Ada. Title of 4@user:42. Lunch?",
+  ]);
+  now.script.send("notification", entry("5@user:42", { priority: "high" }));
+  await settle();
+  expect(now.inToasts("[role=alert]").textContent).toBe("Important. Title of 5@user:42");
+});
+
+test("several of one type are one toast with their number, and open the bell", async () => {
+  now.script.send("notification", entry("4@user:42"));
+  now.script.send("notification", entry("5@user:42"));
+  await settle();
+  expect(shown()).toEqual(["2 new · Messages"]);
+  now.inToasts(".toast .title").click();
+  await settle();
+  expect([now.bell.open, shown()]).toEqual([true, []]);
+});
+
+test("more than ten at once are one summary, whatever their types", async () => {
+  for (let seq = 4; seq < 18; seq++) now.script.send("notification", entry(`${seq}@user:42`, { type: `type${seq}` }));
+  await settle();
+  expect(shown()).toEqual(["14 new notifications"]);
+});
+
+test("Escape and the close button close a toast and leave the card unread", async () => {
+  now.script.send("notification", entry("4@user:42"));
+  now.script.send("notification", entry("5@user:42", { priority: "high" }));
+  await settle();
+  press(now.inToasts(".toast .title"), "Escape");
+  await settle();
+  now.inToasts(".toast:not([data-leaving]) [aria-label=Close]").click();
+  await settle();
+  expect([shown(), now.notifier.snapshot.unread, now.script.names()]).toEqual([[], 2, []]);
+});
+
+test("Alt+T moves the focus to the toasts; nothing else does", async () => {
+  now.script.send("notification", entry("4@user:42"));
+  await settle();
+  expect(now.toasts.shadowRoot!.activeElement).toBeNull();
+  document.dispatchEvent(new KeyboardEvent("keydown", { code: "KeyT", altKey: true }));
+  expect(now.toasts.shadowRoot!.activeElement?.textContent).toBe("Title of 4@user:42");
+});
+
+test("what is critical is a dialog that Escape does not close and acknowledging does", async () => {
+  now.script.send("notification", entry("4@user:42", { priority: "critical", body: "Leave the building." }));
+  now.script.send("notification", entry("5@user:42", { priority: "critical" }));
+  await settle();
+  const dialog = now.inToasts<HTMLDialogElement>("dialog");
+  expect([dialog.open, dialog.querySelector("h2")?.textContent, dialog.querySelector(".waiting")?.textContent]).toEqual([
+    true, "Title of 4@user:42", "One more after this",
+  ]);
+  const cancel = new Event("cancel", { cancelable: true });
+  dialog.dispatchEvent(cancel);
+  expect(cancel.defaultPrevented).toBe(true);
+  dialog.querySelector<HTMLElement>(".acknowledge")!.click();
+  await settle();
+  expect(dialog.querySelector("h2")?.textContent).toBe("Title of 5@user:42");
+  expect(now.script.next("mark_read").args).toEqual({ ids: ["4@user:42"] });
+  dialog.querySelector<HTMLElement>(".acknowledge")!.click();
+  await settle();
+  expect(dialog.open).toBe(false);
+});
+
+test("reading the card closes the toast", async () => {
+  now.script.send("notification", entry("4@user:42", { priority: "high" }));
+  await settle();
+  void now.notifier.markRead(["4@user:42"]);
+  await settle();
+  expect(shown()).toEqual([]);
+});
+
+test("a toast pushed far aside closes; pushed a little it comes back and does not count as clicked", async () => {
+  now.script.send("notification", entry("4@user:42", { url: "/chat" }));
+  await settle();
+  const toast = now.inToasts(".toast");
+  toast.setPointerCapture = vi.fn();
+  const drag = (to: number) => {
+    toast.dispatchEvent(new PointerEvent("pointerdown", { clientX: 0, button: 0 }));
+    toast.dispatchEvent(new PointerEvent("pointermove", { clientX: to }));
+    toast.dispatchEvent(new PointerEvent("pointerup", { clientX: to }));
+  };
+  drag(40);
+  const click = new MouseEvent("click", { bubbles: true, cancelable: true });
+  toast.querySelector(".title")!.dispatchEvent(click);
+  await settle();
+  expect([shown().length, click.defaultPrevented, now.script.names()]).toEqual([1, true, []]);
+  drag(-120);
+  await settle();
+  expect([shown(), now.notifier.snapshot.unread]).toEqual([[], 1]);
+});
