@@ -149,7 +149,9 @@ async def test_nothing_is_left(start: StartSite, way: Callable[[Site], Awaitable
     await until(lambda: not site.runner.server.connections)  # type: ignore[union-attr]
     before = len(asyncio.all_tasks()), open_files()
     for _ in range(ROUNDS // AT_ONCE or 1):
-        await asyncio.gather(*(way(site) for _ in range(AT_ONCE)))
+        # A slow machine may find its connection ended by one of the short deadlines: also an end.
+        ends = await asyncio.gather(*(way(site) for _ in range(AT_ONCE)), return_exceptions=True)
+        assert all(end is None or isinstance(end, ConnectionError) for end in ends), ends
     await until(lambda: not site.engine.connections and not site.engine.core.lingering)
     await until(lambda: not site.runner.server.connections)  # type: ignore[union-attr]
     await until(lambda: (len(asyncio.all_tasks()), open_files()) <= before)
