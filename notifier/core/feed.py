@@ -77,6 +77,14 @@ class Visit:
     def user(self) -> str:
         return self.view.user
 
+    @property
+    def lows(self) -> dict[str, int]:
+        """Behind which number each log can still show something: its floor, or what was cleared."""
+        return {
+            audience: max(floor, self.subscriber.watermark(audience).dismissed)
+            for audience, floor in self.view.floors.items()
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Replay:
@@ -133,7 +141,10 @@ class Feed:
     async def sync(self, caller: Principal, args: object) -> dict[str, Any]:
         """What was missed since a cursor: ``SyncSchema`` in, items oldest first out."""
         since: Cursor = load(SYNC, args)["since"]
-        visit = await self.visit(caller)
+        return await self.missed(await self.visit(caller), since)
+
+    async def missed(self, visit: Visit, since: Cursor | None) -> dict[str, Any]:
+        """What a reader who stands at ``since`` has missed, and the counts."""
         replay = await self.replay(visit, since)
         counts = await self.counts(visit)
         removed = [e for e in replay.entries if e.notification.kind is Kind.WITHDRAWAL]
@@ -169,7 +180,7 @@ class Feed:
         """Unread and unseen, exact up to the cap: each notification once, whatever its logs."""
         view, subscriber = visit.view, visit.subscriber
         marked = {a: subscriber.watermark(a) for a in view.audiences}
-        lows = {a: max(mark.dismissed, view.floors[a]) for a, mark in marked.items()}
+        lows = visit.lows
         reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
         marks = await self._store.marks(view.user, lows)
         above = max((_count_above(marks.get(a, {}), reads[a]) for a in reads), default=0)
@@ -300,14 +311,16 @@ class Feed:
         limit = request["limit"]
         start: Mapping[str, int] = request["before"] or {}
         position = Cursor({a: start.get(a, heads[a] + 1) for a in visit.view.audiences})
+        view = replace(visit.view, floors=visit.lows)
         items: list[orjson.Fragment] = []
         shown: set[str] = set()
         while True:
             logs = await self._store.page(
-                visit.view, position, limit=limit + 1, now=self._clock(), type=request["type"]
+                view, position, limit=limit + 1, now=self._clock(), type=request["type"]
             )
             if not logs:
                 return items, None
+            shown |= await self._on_earlier_pages(view, start, logs)
             marks = await self._store.marks(
                 visit.user, {a: entries[-1].seq - 1 for a, entries in logs.items()}
             )
@@ -325,6 +338,25 @@ class Feed:
                     break  # this log may go on before the others do: look again from here
             else:
                 return items, None
+
+    async def _on_earlier_pages(
+        self, view: View, start: Mapping[str, int], logs: Mapping[str, Sequence[Entry]]
+    ) -> set[str]:
+        """The notifications in these logs of which a copy stands where the reader has been."""
+        copied = {
+            e.notification.id
+            for entries in logs.values()
+            for e in entries
+            if e.notification.copies > 1
+        }
+        if not start or not copied:
+            return set()
+        copies = await self._store.copies(copied, view.audiences, now=self._clock())
+        return {
+            c.notification.id
+            for c in copies
+            if view.shows(c) and c.seq >= start.get(c.audience, c.seq + 1)
+        }
 
     async def _change(
         self,
@@ -397,6 +429,16 @@ class Feed:
                 errors[f"types.{name}"] = ["This type cannot be switched off."]
         if errors:
             raise InvalidRequest(errors)
+
+
+def synced(visit: Visit, replay: Replay, counts: Counts) -> dict[str, Any]:
+    """What a connected reader is told at the end of the replay."""
+    return {
+        "cursor": str(replay.cursor),
+        "counts": counts.as_dict(),
+        "recovered": replay.recovered,
+        "preferences": visit.subscriber.preferences.as_dict(),
+    }
 
 
 def _time_of(entry: Entry) -> int:

@@ -83,7 +83,8 @@ class Log(Protocol):
     ) -> dict[str, list[Outline]]:
         """The visible notifications behind a position in each log: what counting needs of them.
 
-        Oldest first, at most ``limit`` for each log of ``positions``. One query.
+        Newest first, because what is unseen is newest; at most ``limit`` for each log of
+        ``positions``. One query.
         """
         ...
 

@@ -107,7 +107,7 @@ class MongoLog:
         ]
         fields = {"_id": 0, "audience": 1, "seq": 1, "notification_id": 1}
         found: dict[str, list[Outline]] = {}
-        for row in await self._read(matches, sort=1, limit=limit, fields=fields):
+        for row in await self._read(matches, sort=-1, limit=limit, fields=fields):
             outline = Outline(row["seq"], row["notification_id"])
             found.setdefault(row["audience"], []).append(outline)
         return found

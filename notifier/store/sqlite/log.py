@@ -59,7 +59,7 @@ _PAGE = f"""
 _OUTLINE = f"""
     SELECT seq, notification_id FROM entries
     WHERE audience = :audience AND seq > :position AND {_VISIBLE}
-    ORDER BY seq LIMIT :limit
+    ORDER BY seq DESC LIMIT :limit
 """  # noqa: S608 - made of constants
 
 _ENTRY = "SELECT * FROM entries WHERE audience = ? AND seq = ? AND expires_at > ?"
