@@ -39,8 +39,7 @@ LAYERS: dict[str, set[str]] = {
 """Each part of the package, and the other parts that it may import."""
 
 EXCEPTIONS = {
-    ("http.stream", "realtime.hub"),
-    ("http.poll", "realtime.hub"),
+    ("http.readers", "realtime.hub"),
 }
 """Single modules that may import a single module of another part."""
 

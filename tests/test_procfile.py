@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from pymongo import AsyncMongoClient
 
+from notifier.config import load_config
 from notifier.http.tokens import TokenRules, sign
 from tests.servers import (
     PATIENCE,
@@ -110,6 +111,21 @@ async def test_web_becomes_ready_on_the_given_port(web: Dyno) -> None:
                 return answer.status == 200
 
         await until(is_ready, what="the node to be ready")
+
+
+def test_the_app_manifest_asks_for_known_settings() -> None:
+    """With app.json's values and answers to its questions, production starts."""
+    answers = {
+        "NOTIFIER_JWT_SECRET": SECRET,
+        "NOTIFIER_ALLOWED_ORIGINS": "https://app.example",
+        "MONGODB_URI": "mongodb://db.example/notifier",
+    }
+    asked = json.loads((REPOSITORY / "app.json").read_text())["env"]
+    env = {name: entry.get("value") or answers[name] for name, entry in asked.items()}
+    config = load_config({**env, "DYNO": "web.1"})
+    assert config.env == "production"
+    assert config.server.trusted_hops == 1
+    assert config.redis.verify_tls is False
 
 
 async def test_sigterm_sends_clients_elsewhere_and_ends_in_time(web: Dyno) -> None:
