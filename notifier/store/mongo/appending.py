@@ -53,14 +53,17 @@ SHARED_DOCUMENTS = 1_000
 MAX_ROUNDS = 100
 """Then the group is given up. A round is lost only to writers who won it, so something is wrong."""
 
-Runs = Mapping[str, Sequence[Draft]]
-"""What is to be appended to each log, in order."""
+Run = dict[str, list[Draft]]
+"""What is to be appended to one log, in order: ``_id`` of the entry -> the drafts that want it.
+
+Several do when a call and its retries are in one group.
+"""
 
 
 class _Step(NamedTuple):
     """One entry in one round."""
 
-    draft: Draft
+    drafts: Sequence[Draft]
     entry: Entry
     place: Head
     first: bool
@@ -84,19 +87,14 @@ class Appender:
 
         Raises ``StoreUnavailable``; some may have landed, as each draft tells.
         """
-        runs: dict[str, list[Draft]] = {}
-        for draft in drafts:
-            for audience in draft.missing:
-                runs.setdefault(audience, []).append(draft)
         for _ in range(MAX_ROUNDS):
+            runs = _missing(drafts)
             if not runs:
                 return
             await self._round(runs)
-            left = {a: [d for d in run if a not in d.landed] for a, run in runs.items()}
-            runs = {audience: run for audience, run in left.items() if run}
         raise StoreUnavailable("Too many writers at once.")
 
-    async def _round(self, runs: Runs) -> None:
+    async def _round(self, runs: Mapping[str, Run]) -> None:
         heads = await self._heads.before(runs)
         commands = self._commands(runs, heads)
         results = await asyncio.gather(*map(self._send, commands), return_exceptions=True)
@@ -104,28 +102,27 @@ class Appender:
             if failure is not None:
                 raise failure
 
-    def _commands(self, runs: Runs, heads: Mapping[str, Head]) -> Iterator[_Command]:
+    def _commands(self, runs: Mapping[str, Run], heads: Mapping[str, Head]) -> Iterator[_Command]:
         """Point 1 of the proof: a log is in one command, and alone if it sends several entries."""
         longest = sorted(runs, key=lambda audience: len(runs[audience]), reverse=True)
         own = [audience for audience in longest[:OWN_COMMANDS] if len(runs[audience]) > 1]
         for audience in own:
-            steps = list(self._steps(audience, runs[audience], heads.get(audience)))
-            yield _Command(steps, ordered=True)
+            steps = self._steps(audience, runs[audience], heads.get(audience))
+            yield _Command(list(steps), ordered=True)
         shared = [
-            step
+            next(self._steps(audience, runs[audience], heads.get(audience)))
             for audience in runs.keys() - set(own)
-            for step in self._steps(audience, runs[audience][:1], heads.get(audience))
         ]
         for start in range(0, len(shared), SHARED_DOCUMENTS):
             yield _Command(shared[start : start + SHARED_DOCUMENTS], ordered=False)
 
-    def _steps(self, audience: str, run: Sequence[Draft], head: Head | None) -> Iterator[_Step]:
+    def _steps(self, audience: str, run: Run, head: Head | None) -> Iterator[_Step]:
         now = self._clock()
-        for draft in run:
-            notification = draft.notifications[audience]
-            stays = stays_until(notification, keyed=draft.key is not None)
+        for drafts in run.values():
+            notification = drafts[0].notifications[audience]
+            stays = stays_until(notification, keyed=drafts[0].key is not None)
             place = Head.behind(head, stays_until=stays, now=now)
-            yield _Step(draft, Entry(audience, place.seq, notification), place, first=head is None)
+            yield _Step(drafts, Entry(audience, place.seq, notification), place, first=head is None)
             head = place
 
     async def _send(self, command: _Command) -> None:
@@ -133,16 +130,16 @@ class Appender:
         tried = len(command.steps)
         if command.ordered and rejected:
             tried = min(rejected) + 1
-        present: list[Draft] = []
         for index, step in enumerate(command.steps[:tried]):
             if index not in rejected:
-                step.draft.landed[step.entry.audience] = step.entry
+                for draft in step.drafts:
+                    draft.landed[step.entry.audience] = step.entry
                 self._heads.learn(step.entry.audience, step.place)
-            elif rejected[index] == "_id":
-                present.append(step.draft)
-            else:
+            elif rejected[index] != "_id":
                 self._heads.forget(step.entry.audience)
-        await find_landed(self._entries, present)
+        if "_id" in rejected.values():
+            # Somebody is writing the same elsewhere, and is likely to have written more of it.
+            await find_landed(self._entries, [d for step in command.steps for d in step.drafts])
 
     async def _insert(self, command: _Command) -> dict[int, str]:
         documents = [
@@ -151,3 +148,11 @@ class Appender:
         with available(), duplicates() as rejected:
             await self._entries.insert_many(documents, ordered=command.ordered)
         return rejected
+
+
+def _missing(drafts: Sequence[Draft]) -> dict[str, Run]:
+    runs: dict[str, Run] = {}
+    for draft in drafts:
+        for audience, entry in draft.missing.items():
+            runs.setdefault(audience, {}).setdefault(entry, []).append(draft)
+    return runs

@@ -33,8 +33,13 @@ class Draft:
         return cls(notifications, notification.id, publication.key)
 
     @property
-    def missing(self) -> list[str]:
-        return [audience for audience in self.notifications if audience not in self.landed]
+    def missing(self) -> dict[str, str]:
+        """The logs that have no entry yet, each with the ``_id`` that the entry will have."""
+        return {
+            audience: entry_id(notification.id, notification.kind, audience)
+            for audience, notification in self.notifications.items()
+            if audience not in self.landed
+        }
 
     def repeat(self, first: Notification) -> None:
         """Become a retry of the call that published ``first``."""
@@ -58,11 +63,10 @@ async def find_landed(entries: AsyncCollection[Document], drafts: Collection[Dra
         return
     wanted: dict[str, list[Draft]] = {}
     for draft in drafts:
-        for audience in draft.missing:
-            kind = draft.notifications[audience].kind
-            wanted.setdefault(entry_id(draft.notification_id, kind, audience), []).append(draft)
+        for entry in draft.missing.values():
+            wanted.setdefault(entry, []).append(draft)
     with available():
         async for document in entries.find({"_id": {"$in": list(wanted)}}):
-            entry = entry_from(document)
+            landed = entry_from(document)
             for draft in wanted[document["_id"]]:
-                draft.landed[entry.audience] = entry
+                draft.landed[landed.audience] = landed
