@@ -8,48 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import socketio
 
 from .engine import Frame
+from .members import CONNECTED, CONNECTING, LEAVING, Keep, Member, Space
 from .packet import EVENT
-
-if TYPE_CHECKING:
-    from .engine import Connection
-
-CONNECTING, CONNECTED, LEAVING = range(3)
-
-Held = tuple[str | None, object, Frame]
-Keep = Callable[[str | None, object], bool]
-
-
-class Member:
-    """One client in one namespace."""
-
-    __slots__ = ("connection", "eio_sid", "held", "held_size", "holding", "rooms", "sid", "state")
-
-    def __init__(self, sid: str, connection: Connection) -> None:
-        self.sid = sid
-        self.eio_sid = connection.sid
-        self.connection = connection
-        self.state = CONNECTING
-        self.rooms: list[str] = []
-        self.holding = False
-        # What goes to its rooms before it is told that it is connected waits, too.
-        self.held: list[Held] | None = []
-        self.held_size = 0
-
-
-class Space:
-    """The members and rooms of one namespace."""
-
-    __slots__ = ("by_connection", "members", "rooms")
-
-    def __init__(self) -> None:
-        self.members: dict[str, Member] = {}
-        self.by_connection: dict[str, Member] = {}
-        self.rooms: dict[str, set[Member]] = {}
 
 
 class Rooms(socketio.AsyncManager):  # type: ignore[misc]
@@ -87,8 +52,9 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             members = [member for member in members if member.sid not in skip]
         if only is not None:
             members = [member for member in members if member.sid in only]
+        limit = self._limit
         for member in members:
-            self._deliver(member, room, tag, frame)
+            member.deliver(room, tag, frame, limit)
         return len(members)
 
     def send_to(self, namespace: str, sid: str, frame: Frame, tag: object = None) -> bool:
@@ -99,25 +65,18 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         if tag is None:
             member.connection.send(frame)
         else:
-            self._deliver(member, None, tag, frame)
+            member.deliver(None, tag, frame, self._limit)
         return True
 
     def hold(self, namespace: str, sid: str) -> None:
         """Keep what goes to this client's rooms until `release`, up to the outbox limit."""
         if (member := self._member(sid, namespace)) is not None:
-            member.holding = True
-            if member.held is None:
-                member.held = []
+            member.hold()
 
     def release(self, namespace: str, sid: str, keep: Keep) -> None:
         """End the holding: write, in order, what `keep(room, tag)` says is still wanted."""
-        member = self._member(sid, namespace)
-        if member is None or member.held is None:
-            return
-        member.holding = False
-        member.held = [held for held in member.held if keep(held[0], held[1])]
-        if member.state != CONNECTING:
-            self._flush(member)
+        if (member := self._member(sid, namespace)) is not None:
+            member.release(keep)
 
     async def emit(
         self,
@@ -147,7 +106,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         else:
             for member in self._in_rooms(namespace, target):
                 for frame in frames if member.sid not in skip else ():
-                    self._deliver(member, None, None, frame)
+                    member.deliver(None, None, frame, self._limit)
 
     def _emit_with_ack(
         self,
@@ -170,23 +129,9 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         parts = encoded if isinstance(encoded, list) else [encoded]
         return [Frame.message(part) for part in parts]
 
-    def _deliver(self, member: Member, room: str | None, tag: object, frame: Frame) -> None:
-        if member.held is None:
-            member.connection.send(frame)
-        else:
-            self._hold_back(member, member.held, (room, tag, frame))
-
-    def _hold_back(self, member: Member, held: list[Held], item: Held) -> None:
-        held.append(item)
-        member.held_size += len(item[2].websocket)
-        if member.held_size > self.server.eio.options.outbox_bytes:
-            held.clear()
-            member.connection.too_slow()
-
-    def _flush(self, member: Member) -> None:
-        held, member.held, member.held_size = member.held, None, 0
-        for _, _, frame in held or ():
-            member.connection.send(frame)
+    @property
+    def _limit(self) -> int:
+        return self.server.eio.options.outbox_bytes  # type: ignore[no-any-return]
 
     # Members
 
@@ -198,15 +143,13 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             self._drop_if_empty(namespace)
             return None
         member = Member(self.server.eio.generate_id(), connection)
-        space.members[member.sid] = space.by_connection[eio_sid] = member
+        space.add(member)
         return member.sid
 
     async def connect(self, sid: str, namespace: str) -> str | None:
         """The client is accepted; what its rooms got meanwhile is written, unless it is held."""
         if (member := self._member(sid, namespace)) is not None:
-            member.state = CONNECTED
-            if not member.holding:
-                self._flush(member)
+            member.connected()
         return sid
 
     def is_pre_connected(self, sid: str, namespace: str) -> bool:
@@ -224,7 +167,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         if (member := self._member(sid, namespace)) is None:
             return None
         member.state = LEAVING
-        return member.eio_sid
+        return member.connection.sid
 
     def basic_disconnect(self, sid: str, namespace: str, **kwargs: Any) -> None:
         """Take the client out of its rooms and the namespace."""
@@ -232,9 +175,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             return
         for room in list(member.rooms):
             self._leave(member, namespace, room)
-        space = self._spaces[namespace]
-        del space.members[sid]
-        del space.by_connection[member.eio_sid]
+        self._spaces[namespace].remove(member)
         self.callbacks.pop(sid, None)
         self._drop_if_empty(namespace)
 
@@ -247,7 +188,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
     def eio_sid_from_sid(self, sid: str, namespace: str) -> str | None:
         """The connection of a client."""
         member = self._member(sid, namespace)
-        return None if member is None else member.eio_sid
+        return None if member is None else member.connection.sid
 
     def in_any_namespace(self, eio_sid: str) -> bool:
         """True if the connection is in at least one namespace."""
@@ -277,15 +218,9 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             return
         if self.is_sid_room(namespace, room):
             raise ValueError("cannot enter a sid room")
-        rooms = self._spaces[namespace].rooms
-        members = rooms.get(room)
-        if members is None:
-            members = rooms[room] = set()
-            if self.room_opened is not None:
-                self.room_opened(namespace, room)
-        if member not in members:
-            members.add(member)
-            member.rooms.append(room)
+        first = self._spaces[namespace].enter(member, room)
+        if first and self.room_opened is not None:
+            self.room_opened(namespace, room)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str) -> None:
         """Take the client out of a room; nothing happens if it is not in there."""
@@ -319,7 +254,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
         """(sid, connection's sid) of everybody in a room, several rooms, or the namespace."""
         names = [room] if room is None or isinstance(room, str) else room
         for member in self._in_rooms(namespace, names):
-            yield member.sid, member.eio_sid
+            yield member.sid, member.connection.sid
 
     def _in_rooms(self, namespace: str, rooms: Collection[str | None]) -> list[Member]:
         """Everybody in at least one of the rooms, once."""
@@ -328,27 +263,16 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
 
     def _in_room(self, namespace: str, room: str | None) -> Iterable[Member]:
         space = self._spaces.get(namespace)
-        if space is None:
-            return ()
-        if room is None:
-            return [member for member in space.members.values() if member.state == CONNECTED]
-        if (own := space.members.get(room)) is not None:
-            return (own,)
-        return space.rooms.get(room, ())
+        return () if space is None else space.audience(room)
 
     def _member(self, sid: str, namespace: str) -> Member | None:
         space = self._spaces.get(namespace)
         return None if space is None else space.members.get(sid)
 
     def _leave(self, member: Member, namespace: str, room: str) -> None:
-        rooms = self._spaces[namespace].rooms
-        member.rooms.remove(room)
-        members = rooms[room]
-        members.discard(member)
-        if not members:
-            del rooms[room]
-            if self.room_closed is not None:
-                self.room_closed(namespace, room)
+        last = self._spaces[namespace].leave(member, room)
+        if last and self.room_closed is not None:
+            self.room_closed(namespace, room)
 
     def _drop_if_empty(self, namespace: str) -> None:
         if not self._spaces[namespace].members:

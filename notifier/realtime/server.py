@@ -3,7 +3,6 @@ for."""
 
 from __future__ import annotations
 
-import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection
@@ -13,6 +12,7 @@ import socketio
 from socketio import exceptions
 
 from .engine import Connection, Engine, EngineOptions, ProtocolError
+from .events import Events
 from .packet import ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
 from .rooms import Rooms
 
@@ -22,10 +22,6 @@ logger = logging.getLogger(__name__)
 quiet = logging.getLogger(f"{__name__}.socketio")
 quiet.setLevel(logging.WARNING)
 
-# Names with a meaning of their own in some Socket.IO library: never an event of a client.
-RESERVED = frozenset(
-    ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
-)
 # The protocol's bound on a client: what it announces is held until it has come.
 MAX_ATTACHMENTS = 10
 POLICY_VIOLATION = 1008
@@ -65,13 +61,13 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         self._connect_attempts = connect_attempts
         self._failures: dict[str, int] = {}
         self._incomplete: dict[str, tuple[Packet, int]] = {}
-        self._class_events: dict[str, frozenset[str]] = {}
         self._unknown_event: dict[str, UnknownEvent] = {}
         self._connected: dict[str, Connected] = {}
         super().__init__(
             client_manager=rooms or Rooms(), logger=quiet, serializer=Packet, async_handlers=False
         )
         self.namespaces = namespaces
+        self._events = Events(self.handlers)
 
     def _engineio_server_class(self) -> Callable[..., Engine]:
         return lambda **_: Engine(self._options)
@@ -81,11 +77,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
     def register_namespace(self, namespace_handler: socketio.AsyncNamespace) -> None:
         """Serve a class-based namespace; see the class for which of its methods are events."""
         super().register_namespace(namespace_handler)
-        name = namespace_handler.namespace
-        events = getattr(namespace_handler, "events", None)
-        self._class_events[name] = frozenset(
-            _event_methods(namespace_handler) if events is None else events
-        )
+        self._events.register(namespace_handler)
 
     def on_unknown_event(self, namespace: str, handler: UnknownEvent) -> None:
         """Set what is called for an event without a handler: `await handler(sid, event)`.
@@ -100,17 +92,6 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         The client's own events wait until it returns.
         """
         self._connected[namespace] = handler
-
-    def _handler(self, event: str, namespace: str) -> tuple[Callable[..., Any], list[str]] | None:
-        """The handler of an event and the arguments it gets before the sid, None if it has none."""
-        if event in RESERVED:
-            return None
-        functions = self.handlers.get(namespace, {})
-        if event in functions:
-            return functions[event], []
-        if event in self._class_events.get(namespace, ()):
-            return getattr(self.namespace_handlers[namespace], f"on_{event}"), []
-        return (functions["*"], [event]) if "*" in functions else None
 
     # What the engine tells
 
@@ -295,11 +276,9 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             logger.exception("a handler of %s failed", namespace)
 
     async def _call(self, event: str, namespace: str, sid: str, arguments: list[Any]) -> Any:
-        if (found := self._handler(event, namespace)) is not None:
-            handler, before = found
-            if _accepts(handler, len(before) + 1 + len(arguments)):
-                result = handler(*before, sid, *arguments)
-                return await result if inspect.isawaitable(result) else result
+        if (handler := self._events.find(namespace, event, len(arguments))) is not None:
+            result = handler(sid, *arguments)
+            return await result if inspect.isawaitable(result) else result
         unknown_event = self._unknown_event.get(namespace)
         return self.not_handled if unknown_event is None else await unknown_event(sid, event)
 
@@ -317,21 +296,3 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             await self.manager.trigger_callback(sid, id, data)
         except Exception:
             logger.exception("an acknowledgement callback failed")
-
-
-def _event_methods(namespace: socketio.AsyncNamespace) -> set[str]:
-    return {
-        name.removeprefix("on_")
-        for name in dir(namespace)
-        if name.startswith("on_") and callable(getattr(namespace, name))
-    }
-
-
-@functools.lru_cache(maxsize=1024)
-def _accepts(handler: Callable[..., Any], count: int) -> bool:
-    """True if the handler can be called with this many arguments: a client chooses how many."""
-    try:
-        inspect.signature(handler).bind(*range(count))
-    except TypeError:
-        return False
-    return True

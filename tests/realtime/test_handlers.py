@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from notifier.realtime.engine import EngineOptions
+from notifier.realtime.events import RESERVED
 from notifier.realtime.packet import Json
-from notifier.realtime.server import RESERVED, SocketServer
+from notifier.realtime.server import SocketServer
 from tests.realtime.engine.wire import Socket, Wire, serving, until
 
 OPTIONS = EngineOptions(drain_seconds=0, packets_per_second=0, close_timeout=0.2)

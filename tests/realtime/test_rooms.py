@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from notifier.realtime.engine import EngineOptions, Frame
-from notifier.realtime.rooms import CONNECTED, Rooms
+from notifier.realtime.members import CONNECTED
+from notifier.realtime.rooms import Rooms
 from notifier.realtime.server import SocketServer
 
 NS = "/test"
@@ -43,7 +44,7 @@ class Crowd:
         """A client whose connect handler runs."""
         name = connection or f"connection {len(self.receivers)}"
         receiver = Receiver(name)
-        self.server.eio._connections[name] = receiver  # type: ignore[assignment]
+        self.server.eio.core.connections[name] = receiver  # type: ignore[assignment]
         sid = await self.rooms.pre_connect(name, namespace)
         assert sid is not None
         self.receivers[sid] = receiver

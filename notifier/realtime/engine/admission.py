@@ -35,6 +35,19 @@ class Admission:
         if self.draining:
             raise Refused("shutting down", options.retry_after)
         self._count_connect(address)
+        self._take_place(address)
+
+    def hold(self, address: str) -> None:
+        """Count a request that is held open like a connection; `leave` when it ends.
+
+        How often requests come is not counted here. Raises Refused.
+        """
+        if self.draining:
+            raise Refused("shutting down", self._options.retry_after)
+        self._take_place(address)
+
+    def _take_place(self, address: str) -> None:
+        options = self._options
         if options.connections and self._total >= options.connections:
             raise Refused("too many connections", options.retry_after)
         if not self.claim(("address", address), options.connections_per_address):

@@ -3,61 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Hashable
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
 
+from . import reasons
 from .errors import ProtocolError
-from .packets import (
-    CLOSE,
-    MESSAGE,
-    PING_FRAME,
-    PONG,
-    checked,
-)
+from .heartbeat import Heartbeat
+from .packets import CLOSE, MESSAGE, PING_FRAME, PONG, checked
 from .polling import Polling
+from .throttle import Throttle
 from .wheel import NOWHERE
 
 if TYPE_CHECKING:
-    from .core import Core
+    from .core import Host
     from .packets import Frame
     from .upgrade import Upgrade
     from .websocket import WebSocket
 
-# Why a connection ended, as its disconnect handler is told; the words of python-engineio, and two
-# of ours.
-CLIENT_DISCONNECT = "client disconnect"
-PING_TIMEOUT = "ping timeout"
-TRANSPORT_CLOSE = "transport close"
-PARSE_ERROR = "parse error"
-SLOW_READER = "slow reader"
-
-GOING_AWAY, POLICY_VIOLATION, TRY_AGAIN_LATER = 1001, 1008, 1013
-
-# Pings are sent up to this fraction early: a thousand clients that came together drift apart.
-JITTER = 0.1
-
 # Pongs, noops and control frames a client may send between two heartbeats. They are cheap, but
 # come before messages and are not throttled.
 MOST_CHATTER = 1000
-
-
-class Host(Protocol):
-    """What a connection needs of its engine."""
-
-    core: Core
-
-    def handle(self, connection: Connection, message: str | bytes) -> Awaitable[None]:
-        """Run the message handler."""
-
-    def ended(self, connection: Connection) -> Awaitable[None]:
-        """Run the disconnect handler and forget the connection."""
-
-    def closed(self, connection: Connection) -> None:
-        """The connection is closed; `ended` follows."""
-
-    def farewell(self, connection: Connection, reason: str) -> Frame | None:
-        """What to send last before the server closes the connection."""
 
 
 class Connection:
@@ -68,33 +33,33 @@ class Connection:
     """
 
     __slots__ = (
-        "_awaiting_pong", "_chatter", "_claims", "_closed", "_deadline", "_drained", "_due",
-        "_engine", "_link", "_session", "_spent", "_task", "_upgrade", "reason", "remote", "sid",
-        "slot",
+        "_chatter", "_closed", "_deadline", "_drained", "_engine", "_heartbeat", "_link",
+        "_session", "_task", "_throttle", "claims", "reason", "remote", "sid", "slot", "upgrade",
     )  # fmt: skip
 
     def __init__(self, engine: Host, sid: str, remote: str) -> None:
-        self._engine = engine
         self.sid = sid
         """The Engine.IO session id."""
         self.remote = remote
         """The client's address."""
         self.reason = ""
         """Why the connection was closed; empty while it is open."""
+        self.claims: tuple[Hashable, ...] = ()
+        """What the connection is counted under, besides its address."""
+        self.upgrade: Upgrade | None = None
+        """The WebSocket that is probed for this connection."""
         self.slot = NOWHERE
+        self._engine = engine
         self._link: Polling | WebSocket = Polling(engine.core, self)
-        self._upgrade: Upgrade | None = None
+        self._heartbeat = Heartbeat(engine.core.options, self._now())
+        self._throttle = Throttle(engine.core.options.packets_per_second)
         self._task: asyncio.Task[None] | None = None
         self._closed = False
-        self._awaiting_pong = False
         self._chatter = 0
         self._deadline: tuple[float, str] | None = None
-        self._spent = 0.0
         self._session: dict[str, Any] | None = None
-        self._claims: tuple[Hashable, ...] = ()
         self._drained: asyncio.Future[None] | None = None
-        self._due = self._now() + self._interval()
-        engine.core.wheel.schedule(self, self._due)
+        engine.core.wheel.schedule(self, self._heartbeat.due)
 
     # What applications use
 
@@ -132,7 +97,9 @@ class Connection:
                 self._drained = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._drained)
 
-    def close(self, code: int = GOING_AWAY, reason: str = "server disconnect") -> None:
+    def close(
+        self, code: int = reasons.GOING_AWAY, reason: str = reasons.SERVER_DISCONNECT
+    ) -> None:
         """Say goodbye and close. With code 1001 Socket.IO clients reconnect."""
         if self._closed:
             return
@@ -140,7 +107,7 @@ class Connection:
         self._shut(reason)
         self._link.close(code, reason)
 
-    def abort(self, reason: str = "server disconnect") -> None:
+    def abort(self, reason: str = reasons.SERVER_DISCONNECT) -> None:
         """Cut the connection; what waits for its reader is dropped."""
         if not self._closed:
             self._shut(reason)
@@ -163,33 +130,12 @@ class Connection:
         """The long-polling transport, None on WebSocket."""
         return self._link if isinstance(self._link, Polling) else None
 
-    @property
-    def upgrading(self) -> bool:
-        """True while a WebSocket is probed for this connection."""
-        return self._upgrade is not None
-
-    @property
-    def claims(self) -> tuple[Hashable, ...]:
-        """What this connection is counted under, besides its address."""
-        return self._claims
-
-    def add_claim(self, key: Hashable) -> None:
-        """Remember that the connection is counted under this key."""
-        self._claims = (*self._claims, key)
-
-    def begin_upgrade(self, upgrade: Upgrade) -> None:
-        """A WebSocket for this connection was opened and is going to be probed."""
-        self._upgrade = upgrade
-
-    def end_upgrade(self) -> None:
-        """The probe was given up; the connection stays on long-polling."""
-        self._upgrade = None
-        if (polling := self.polling) is not None:
-            polling.probing = False
-
     def adopt(self, socket: WebSocket) -> None:
         """Move from long-polling to this WebSocket, with everything that waits."""
-        former, self._link, self._upgrade = self._link, socket, None
+        former, self._link, self.upgrade = self._link, socket, None
+        metrics = self._engine.core.metrics
+        metrics.polling_connections -= 1
+        metrics.websocket_connections += 1
         frames = former.outbox.take()
         if isinstance(former, Polling):
             former.detach()
@@ -206,7 +152,7 @@ class Connection:
     def fail(self, error: ProtocolError) -> None:
         """Close because the client broke the protocol."""
         if not self._closed:
-            self._shut(PARSE_ERROR)
+            self._shut(reasons.PARSE_ERROR)
             self._link.close(error.code, error.reason)
 
     # What its transport tells it
@@ -236,17 +182,13 @@ class Connection:
         if not self._closed:
             self._engine.core.metrics.slow_closes += 1
             self._link.outbox.clear()
-            self.close(TRY_AGAIN_LATER, SLOW_READER)
+            self.close(reasons.TRY_AGAIN_LATER, reasons.SLOW_READER)
 
     def chatter(self) -> None:
         """Count what is not a message, and close when there is too much of it."""
         self._chatter += 1
         if self._chatter > MOST_CHATTER:
-            self.fail(ProtocolError("too many control packets", POLICY_VIOLATION))
-
-    def broken(self, error: ProtocolError) -> None:
-        """The client broke the WebSocket protocol."""
-        self.fail(error)
+            self.fail(ProtocolError("too many control packets", reasons.POLICY_VIOLATION))
 
     def lost(self, reason: str) -> None:
         """The client or the network has gone; what came before is still handled."""
@@ -265,13 +207,13 @@ class Connection:
         if oldest is not None and oldest + age < edge:
             self.too_slow()
         elif self._deadline is not None and self._deadline[0] < edge:
-            self.close(POLICY_VIOLATION, self._deadline[1])
-        elif self._due < edge:
+            self.close(reasons.POLICY_VIOLATION, self._deadline[1])
+        elif self._heartbeat.due < edge:
             self._beat(edge)
         return None if self._closed else self._next_deadline(age)
 
     def _next_deadline(self, age: float) -> float:
-        deadlines = [self._due]
+        deadlines = [self._heartbeat.due]
         if self._deadline is not None:
             deadlines.append(self._deadline[0])
         if (oldest := self._link.outbox.oldest) is not None:
@@ -281,20 +223,14 @@ class Connection:
     # Heartbeat
 
     def _beat(self, edge: float) -> None:
-        timeout = self._engine.core.options.ping_timeout
-        if not self._awaiting_pong:
-            self._awaiting_pong = True
-            self._due += timeout
+        if not self._heartbeat.awaiting:
+            self._heartbeat.pinged()
             self._link.send(PING_FRAME)
         elif self.busy and self._link.unread:
             # The pong may be among what we have not read yet.
-            self._due = edge + timeout
+            self._heartbeat.postpone(edge)
         else:
-            self.abort(PING_TIMEOUT)
-
-    def _interval(self) -> float:
-        interval = self._engine.core.options.ping_interval
-        return interval * (1 - JITTER * random.random())  # noqa: S311
+            self.abort(reasons.PING_TIMEOUT)
 
     # Messages
 
@@ -309,17 +245,11 @@ class Connection:
             self._task = None
 
     async def _may_handle(self) -> bool:
-        """Wait until the rate limit allows one more message; False if that comes too late."""
-        rate = self._engine.core.options.packets_per_second
-        if rate:
-            now = self._now()
-            # `_spent` is the time at which everything handled so far has been paid for; one
-            # second's worth may be handled at once.
-            self._spent = max(self._spent, now - 1) + 1 / rate
-            if self._spent > now:
-                if self._closed:
-                    return False
-                await asyncio.sleep(self._spent - now)
+        """Wait until the rate allows one more message; False if the client has gone by then."""
+        if delay := self._throttle.delay(self._now()):
+            if self._closed:
+                return False
+            await asyncio.sleep(delay)
         return True
 
     def _next_message(self) -> str | bytes | None:
@@ -338,16 +268,15 @@ class Connection:
             self.fail(error)
             return
         self.chatter()
-        if kind == PONG and self._awaiting_pong:
-            self._awaiting_pong = False
+        if kind == PONG and self._heartbeat.awaiting:
+            self._heartbeat.restart(self._now())
             self._chatter = 0
-            self._due = self._now() + self._interval()
         elif kind == CLOSE and not self._closed:
-            self._shut(CLIENT_DISCONNECT)
+            self._shut(reasons.CLIENT_DISCONNECT)
             if (polling := self.polling) is not None:
                 polling.discard()
             else:
-                self._link.close(1000, "")
+                self._link.close(reasons.NORMAL, "")
 
     # The end
 
@@ -361,8 +290,8 @@ class Connection:
         self._engine.core.wheel.cancel(self)
         self._engine.closed(self)
         self.emptied()
-        if self._upgrade is not None:
-            self._upgrade.cancel()
+        if self.upgrade is not None:
+            self.upgrade.cancel()
         if self._task is None:
             self._task = asyncio.create_task(self._work(None))
 

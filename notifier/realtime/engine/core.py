@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from .admission import Admission
 from .metrics import EngineMetrics
 from .options import EngineOptions
 from .wheel import Wheel
 
 if TYPE_CHECKING:
+    from .connection import Connection
+    from .packets import Frame
     from .websocket import WebSocket
 
 # A deadline may come this fraction of the shortest heartbeat time early.
@@ -19,12 +23,16 @@ COARSEST, FINEST = 0.25, 0.005
 
 @dataclass(slots=True)
 class Core:
-    """Settings, counters and clock of one engine, and the sockets that are still closing."""
+    """Settings, counters, clock and connections of one engine."""
 
     options: EngineOptions
     metrics: EngineMetrics
     wheel: Wheel
+    admission: Admission
+    connections: dict[str, Connection] = field(default_factory=dict)
+    """By session id, until their disconnect handler has run."""
     lingering: set[WebSocket] = field(default_factory=set)
+    """Sockets that are closing, or probed for an upgrade."""
 
     @classmethod
     def of(cls, options: EngineOptions) -> Core:
@@ -32,4 +40,22 @@ class Core:
         shortest = min(options.ping_interval, options.ping_timeout)
         resolution = min(COARSEST, max(FINEST, shortest / PRECISION))
         metrics = EngineMetrics()
-        return cls(options, metrics, Wheel(resolution, metrics))
+        return cls(options, metrics, Wheel(resolution, metrics), Admission(options))
+
+
+class Host(Protocol):
+    """What a connection needs of its engine."""
+
+    core: Core
+
+    def handle(self, connection: Connection, message: str | bytes) -> Awaitable[None]:
+        """Run the message handler."""
+
+    def ended(self, connection: Connection) -> Awaitable[None]:
+        """Run the disconnect handler and forget the connection."""
+
+    def closed(self, connection: Connection) -> None:
+        """The connection is closed; `ended` follows."""
+
+    def farewell(self, connection: Connection, reason: str) -> Frame | None:
+        """What to send last before the server closes the connection."""

@@ -7,38 +7,32 @@ import logging
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from aiohttp import web
 
-from . import answers
-from .admission import Admission
-from .connection import CLIENT_DISCONNECT, POLICY_VIOLATION, TRANSPORT_CLOSE, Connection
+from . import reasons
+from .connection import Connection
 from .core import Core
-from .errors import PayloadTooLarge, ProtocolError, Refused, UnknownSession
+from .errors import ProtocolError, Refused, UnknownSession
+from .gateway import Gateway
 from .options import EngineOptions
-from .packets import MESSAGE, OPEN, Frame
-from .requests import Environ, client_address, cors_headers, origin_allowed
-from .upgrade import Upgrade
-from .websocket import TakenOver, handshake_key, take_over
+from .packets import MESSAGE, Frame
+from .requests import client_address
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from .metrics import EngineMetrics
-    from .polling import Polling
 
 logger = logging.getLogger(__name__)
 
-VERSION = "4"
 EVENTS = ("connect", "message", "disconnect")
 # Shutdown of few connections need not take as long as that of many.
 FEW = 100
-# The reason of a connection whose connect handler did not accept it: no disconnect handler is run.
-REFUSED = "refused"
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -64,13 +58,12 @@ class Engine:
         self.goodbye: Callable[[Connection, str], Frame | None] | None = None
         """Makes the last frame for a connection the server is about to close, given the reason."""
         self._handlers: dict[str, Handler] = {}
-        self._connections: dict[str, Connection] = {}
-        self._admission = Admission(self.options)
+        self._gateway = Gateway(self)
 
     @property
     def connections(self) -> Mapping[str, Connection]:
         """The open connections by session id."""
-        return MappingProxyType(self._connections)
+        return MappingProxyType(self.core.connections)
 
     @property
     def metrics(self) -> EngineMetrics:
@@ -97,7 +90,7 @@ class Engine:
 
     async def send(self, sid: str, data: str | bytes | list[Any] | dict[str, Any]) -> None:
         """Send a message; lists and dictionaries as JSON. Nothing happens if it is closed."""
-        if (connection := self._connections.get(sid)) is not None:
+        if (connection := self.core.connections.get(sid)) is not None:
             text = orjson.dumps(data).decode() if isinstance(data, (list, dict)) else data
             connection.send(Frame.message(text))
 
@@ -109,9 +102,9 @@ class Engine:
 
     async def disconnect(self, sid: str | None = None) -> None:
         """Close one connection, or all of them."""
-        sids = list(self._connections) if sid is None else [sid]
+        sids = list(self.core.connections) if sid is None else [sid]
         for each in sids:
-            if (connection := self._connections.get(each)) is not None:
+            if (connection := self.core.connections.get(each)) is not None:
                 connection.close()
 
     def transport(self, sid: str) -> str:
@@ -144,10 +137,28 @@ class Engine:
         UnknownSession if there is no such connection.
         """
         connection = self._connection(sid)
-        if connection.closed or not self._admission.claim(key, limit):
+        if connection.closed or not self.core.admission.claim(key, limit):
             return False
-        connection.add_claim(key)
+        connection.claims = (*connection.claims, key)
         return True
+
+    @contextmanager
+    def seat(self, request: web.Request, key: Hashable, limit: int) -> Iterator[None]:
+        """Count another request that is held open, as a connection under this key, for the block.
+
+        Raises Refused when there are too many, or during shutdown.
+        """
+        address = client_address(request, self.options.trusted_hops)
+        self.core.admission.hold(address)
+        try:
+            if not self.core.admission.claim(key, limit):
+                raise Refused("too many connections", self.options.retry_after)
+            try:
+                yield
+            finally:
+                self.core.admission.release(key)
+        finally:
+            self.core.admission.leave(address)
 
     def generate_id(self) -> str:
         """A new session id: 120 random bits."""
@@ -173,150 +184,18 @@ class Engine:
 
     async def handle_request(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request of the protocol."""
-        if not origin_allowed(request, self.options):
-            return answers.error(answers.FORBIDDEN)
-        response = await self._answer(request)
-        if not isinstance(response, TakenOver):
-            response.headers.update(cors_headers(request))
-        return response
+        return await self._gateway.answer(request)
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if request.method == "OPTIONS":
-            return web.Response(status=204)
-        transport, sid = request.query.get("transport"), request.query.get("sid")
-        if transport not in self.options.transports:
-            return answers.error(answers.UNKNOWN_TRANSPORT)
-        if sid is None:
-            return await self._handshake(request, transport)
-        connection = self._connections.get(sid)
-        if connection is None or connection.closed:
-            return answers.error(answers.UNKNOWN_SESSION)
-        if transport == "websocket":
-            return self._upgrade(request, connection)
-        return await self._exchange(request, connection)
+    # What connections tell the engine
 
-    async def _handshake(self, request: web.Request, transport: str) -> web.StreamResponse:
-        if request.method != "GET":
-            return answers.error(answers.BAD_METHOD)
-        if request.query.get("EIO") != VERSION:
-            return answers.error(answers.UNSUPPORTED_VERSION)
-        try:
-            accept = handshake_key(request) if transport == "websocket" else None
-            connection = await self._open(request)
-        except ProtocolError:
-            return answers.error(answers.BAD_REQUEST)
-        except Refused as refusal:
-            self.metrics.refused += 1
-            return answers.refused(refusal)
-        if connection is None:
-            return answers.error(answers.FORBIDDEN)
-        if accept is None:
-            return self._open_polling(connection)
-        return self._open_websocket(request, connection, accept)
-
-    async def _open(self, request: web.Request) -> Connection | None:
-        remote = client_address(request, self.options.trusted_hops)
-        self._admission.admit(remote)
-        connection = Connection(self, self.generate_id(), remote)
-        self._connections[connection.sid] = connection
-        self.metrics.opened += 1
-        self.metrics.polling_connections += 1
-        logger.info("connection %s opened from %s", connection.sid, remote)
-        accepted = False
-        try:
-            accepted = await self._accepted(connection, Environ(request, remote))
-        finally:
-            if not accepted:
-                connection.abort(REFUSED)
-        return connection if accepted else None
-
-    async def _accepted(self, connection: Connection, environ: Environ) -> bool:
+    async def accepts(self, connection: Connection, environ: Mapping[str, str]) -> bool:
+        """Run the connect handler; False refuses the client."""
         handler = self._handlers.get("connect")
         try:
             return handler is None or await handler(connection.sid, environ) is not False
         except Exception:
             logger.exception("the connect handler failed")
             return False
-
-    def _open_polling(self, connection: Connection) -> web.StreamResponse:
-        upgrades = ["websocket"] if "websocket" in self.options.transports else []
-        return answers.payload(self._opening(connection, upgrades).packet)
-
-    def _open_websocket(
-        self, request: web.Request, connection: Connection, accept: str
-    ) -> web.StreamResponse:
-        if connection.closed:
-            return answers.error(answers.BAD_REQUEST)
-        if (socket := take_over(request, accept, self.core, connection)) is None:
-            connection.abort(TRANSPORT_CLOSE)
-            return answers.error(answers.BAD_REQUEST)
-        self.metrics.polling_connections -= 1
-        self.metrics.websocket_connections += 1
-        socket.send(self._opening(connection, []))
-        connection.adopt(socket)
-        return TakenOver()
-
-    def _opening(self, connection: Connection, upgrades: list[str]) -> Frame:
-        opening = {
-            "sid": connection.sid,
-            "upgrades": upgrades,
-            "pingInterval": round(self.options.ping_interval * 1000),
-            "pingTimeout": round(self.options.ping_timeout * 1000),
-            "maxPayload": self.options.max_payload,
-        }
-        return Frame(OPEN + orjson.dumps(opening).decode())
-
-    def _upgrade(self, request: web.Request, connection: Connection) -> web.StreamResponse:
-        upgrade = Upgrade(self.core, connection)
-        # One that comes too late is opened and closed: an HTTP error would be an exception in
-        # clients that only listen for the end.
-        allowed = connection.polling is not None and not connection.upgrading
-        try:
-            owner = upgrade if allowed else None
-            socket = take_over(request, handshake_key(request), self.core, owner)
-        except ProtocolError:
-            socket = None
-        if socket is None:
-            return answers.error(answers.BAD_REQUEST)
-        if allowed:
-            connection.begin_upgrade(upgrade)
-            upgrade.begin(socket)
-        else:
-            socket.close(POLICY_VIOLATION, "already upgraded")
-        return TakenOver()
-
-    async def _exchange(self, request: web.Request, connection: Connection) -> web.StreamResponse:
-        polling = connection.polling
-        if polling is None:
-            return answers.error(answers.BAD_REQUEST)
-        try:
-            if request.method == "GET":
-                return await self._poll(request, connection, polling)
-            if request.method == "POST":
-                await polling.post(request)
-                if connection.reason in OK_AFTER:
-                    return answers.ok()
-        except PayloadTooLarge as error:
-            connection.fail(error)
-            return answers.too_large(error)
-        except ProtocolError as error:
-            connection.fail(error)
-        except asyncio.CancelledError:
-            # aiohttp was asked to tell us that the client has gone.
-            connection.lost(TRANSPORT_CLOSE)
-            raise
-        return answers.error(answers.BAD_REQUEST)
-
-    async def _poll(
-        self, request: web.Request, connection: Connection, polling: Polling
-    ) -> web.StreamResponse:
-        body = await polling.poll()
-        if request.transport is None or request.transport.is_closing():
-            # What was meant for this poll is lost: the client has to come back and say what it has.
-            connection.lost(TRANSPORT_CLOSE)
-        return answers.payload(body)
-
-    # What connections tell the engine
 
     async def handle(self, connection: Connection, message: str | bytes) -> None:
         """Run the message handler."""
@@ -346,25 +225,25 @@ class Engine:
             self.metrics.polling_connections -= 1
         reason = connection.reason
         self.metrics.closes[reason] = self.metrics.closes.get(reason, 0) + 1
-        self._admission.leave(connection.remote)
+        self.core.admission.leave(connection.remote)
         for key in connection.claims:
-            self._admission.release(key)
+            self.core.admission.release(key)
         logger.info("connection %s closed: %s", connection.sid, reason)
 
     async def ended(self, connection: Connection) -> None:
         """Run the disconnect handler, after the last message was handled, and forget it all."""
         handler = self._handlers.get("disconnect")
         try:
-            if handler is not None and connection.reason != REFUSED:
+            if handler is not None and connection.reason != reasons.REFUSED:
                 await handler(connection.sid, connection.reason)
         except Exception:
             logger.exception("the disconnect handler failed")
         finally:
-            self._connections.pop(connection.sid, None)
+            self.core.connections.pop(connection.sid, None)
 
     def _connection(self, sid: str) -> Connection:
         try:
-            return self._connections[sid]
+            return self.core.connections[sid]
         except KeyError:
             raise UnknownSession(sid) from None
 
@@ -376,29 +255,25 @@ class Engine:
         Takes about `drain_seconds` when there are many, and at most `shutdown_seconds`: what is
         not gone by then is cut. May be called again.
         """
-        self._admission.draining = True
+        self.core.admission.draining = True
         loop = asyncio.get_running_loop()
         end = loop.time() + self.options.shutdown_seconds
         await self._close_all()
         # A bounded wait for many, not for one event.
-        while loop.time() < end and (self._connections or self.core.lingering):  # noqa: ASYNC110
+        while loop.time() < end and (self.core.connections or self.core.lingering):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         for socket in list(self.core.lingering):
             socket.abort()
-        tasks = [connection.stop() for connection in self._connections.values()]
+        tasks = [connection.stop() for connection in self.core.connections.values()]
         await asyncio.gather(*filter(None, tasks), return_exceptions=True)
 
     async def _close_all(self) -> None:
-        connections = list(self._connections.values())
+        connections = list(self.core.connections.values())
         random.shuffle(connections)
         pause = self.options.drain_seconds / max(len(connections), FEW)
         for connection in connections:
-            connection.close(reason="server shutdown")
+            connection.close(reason=reasons.SERVER_SHUTDOWN)
             await asyncio.sleep(pause)
 
     async def _on_shutdown(self, app: web.Application) -> None:
         await self.shutdown()
-
-
-# A POST is answered with `ok` while the connection is open and when it was the one that closed it.
-OK_AFTER = ("", CLIENT_DISCONNECT)

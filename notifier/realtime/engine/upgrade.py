@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from . import reasons
 from .errors import ProtocolError
 from .packets import PROBE, PROBE_ANSWER, UPGRADE
 from .wheel import NOWHERE
@@ -31,6 +32,7 @@ class Upgrade:
     def begin(self, socket: WebSocket) -> None:
         """The socket is open; its probe has to come in time."""
         self.socket = socket
+        self._connection.upgrade = self
         now = asyncio.get_running_loop().time()
         self._core.lingering.add(socket)
         self._core.wheel.schedule(self, now + self._core.options.upgrade_timeout)
@@ -43,7 +45,7 @@ class Upgrade:
             elif packet == UPGRADE and self._probed:
                 self._finish(self.socket)
             else:
-                self.broken(ProtocolError("invalid upgrade"))
+                self.fail(ProtocolError("invalid upgrade"))
 
     def waiting(self) -> None:
         """Nothing but the probe's answer is written here."""
@@ -56,9 +58,9 @@ class Upgrade:
 
     def chatter(self) -> None:
         """Nobody who probes has reason for control frames."""
-        self.broken(ProtocolError("invalid upgrade"))
+        self.fail(ProtocolError("invalid upgrade"))
 
-    def broken(self, error: ProtocolError) -> None:
+    def fail(self, error: ProtocolError) -> None:
         """The client broke the protocol on this socket; the connection goes on without it."""
         socket = self._leave()
         if socket is not None:
@@ -72,11 +74,11 @@ class Upgrade:
         """The connection has ended."""
         socket = self._leave()
         if socket is not None:
-            socket.close(1000, "")
+            socket.close(reasons.NORMAL, "")
 
     def expire(self, edge: float) -> None:
         """The client took too long."""
-        self.broken(ProtocolError("upgrade timeout"))
+        self.fail(ProtocolError("upgrade timeout"))
 
     def _answer_probe(self, socket: WebSocket) -> None:
         self._probed = True
@@ -88,13 +90,11 @@ class Upgrade:
     def _finish(self, socket: WebSocket) -> None:
         polling = self._connection.polling
         if polling is None or polling.unread:
-            self.broken(ProtocolError("upgrade before the last post was answered"))
+            self.fail(ProtocolError("upgrade before the last post was answered"))
             return
         self._core.wheel.cancel(self)
         self._core.lingering.discard(socket)
         self._core.metrics.upgraded += 1
-        self._core.metrics.polling_connections -= 1
-        self._core.metrics.websocket_connections += 1
         self.socket = None
         socket.owner = self._connection
         self._connection.adopt(socket)
@@ -102,7 +102,9 @@ class Upgrade:
 
     def _leave(self) -> WebSocket | None:
         self._core.wheel.cancel(self)
-        self._connection.end_upgrade()
+        self._connection.upgrade = None
+        if (polling := self._connection.polling) is not None:
+            polling.probing = False
         socket, self.socket = self.socket, None
         if socket is not None:
             socket.owner = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
-from . import frames
+from . import frames, reasons
 from .errors import ProtocolError
 from .outbox import Outbox
 from .wheel import NOWHERE
@@ -48,7 +48,7 @@ class Owner(Protocol):
     def chatter(self) -> None:
         """A frame came that carries no packet."""
 
-    def broken(self, error: ProtocolError) -> None:
+    def fail(self, error: ProtocolError) -> None:
         """The client broke the protocol."""
 
     def lost(self, reason: str) -> None:
@@ -170,7 +170,7 @@ class WebSocket(asyncio.Protocol):
         self.outbox.clear()
         owner, self.owner = self.owner, None
         if owner is not None:
-            owner.lost("transport close" if exc is None else "transport error")
+            owner.lost(reasons.TRANSPORT_CLOSE if exc is None else reasons.TRANSPORT_ERROR)
 
     def _control(self, opcode: int, payload: str | bytes) -> None:
         data = payload if isinstance(payload, bytes) else payload.encode()
@@ -184,7 +184,7 @@ class WebSocket(asyncio.Protocol):
 
     def _fail(self, error: ProtocolError) -> None:
         if self.owner is not None:
-            self.owner.broken(error)
+            self.owner.fail(error)
         self.close(error.code, error.reason)
 
     def _answer_close(self, code: int) -> None:
@@ -194,7 +194,7 @@ class WebSocket(asyncio.Protocol):
         self._linger()
         owner, self.owner = self.owner, None
         if owner is not None:
-            owner.lost("transport close")
+            owner.lost(reasons.TRANSPORT_CLOSE)
 
     def _await_close(self) -> None:
         try:

@@ -323,8 +323,8 @@ async def test_a_busy_connection_is_not_silent(start: StartSite) -> None:
             await socket.send("3")
             break
         connection = only(site)
-        due = connection._due
-        await until(lambda: connection._due > due + 0.25)
+        due = connection._heartbeat.due
+        await until(lambda: connection._heartbeat.due > due + 0.25)
         assert site.disconnected == []
         gate.set()
         assert await socket.text() == "4one"

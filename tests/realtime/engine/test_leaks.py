@@ -157,8 +157,8 @@ async def test_nothing_is_left(start: StartSite, way: Callable[[Site], Awaitable
     await until(lambda: (len(asyncio.all_tasks()), open_files()) <= before)
     assert len(site.engine.core.wheel) == 0
     assert site.engine.core.wheel._timer is None
-    assert site.engine._admission.total == 0
-    assert site.engine._admission._counts == {}
+    assert site.engine.core.admission.total == 0
+    assert site.engine.core.admission._counts == {}
     metrics = site.engine.metrics
     gauges = metrics.polling_connections, metrics.websocket_connections, metrics.outbox_bytes
     assert gauges == (0, 0, 0)
