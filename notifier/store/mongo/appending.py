@@ -48,7 +48,7 @@ OWN_COMMANDS = 8
 """Logs that may send several entries in a round; the others send their first and wait."""
 
 SHARED_DOCUMENTS = 1_000
-"""Documents of one shared command: some 50 ms of the server's time."""
+"""Logs in the shared command: some 50 ms of the server's time. The others wait for a round."""
 
 MAX_ROUNDS = 100
 """Then the group is given up. A round is lost only to writers who won it, so something is wrong."""
@@ -95,26 +95,19 @@ class Appender:
         raise StoreUnavailable("Too many writers at once.")
 
     async def _round(self, runs: Mapping[str, Run]) -> None:
-        heads = await self._heads.before(runs)
-        commands = self._commands(runs, heads)
+        """Point 1 of the proof: a log is in one command, and alone if it sends several entries."""
+        longest = sorted(runs, key=lambda audience: len(runs[audience]), reverse=True)
+        own = [audience for audience in longest[:OWN_COMMANDS] if len(runs[audience]) > 1]
+        shared = longest[len(own) :][:SHARED_DOCUMENTS]
+        heads = await self._heads.before([*own, *shared])
+        steps = {a: self._steps(a, runs[a], heads.get(a)) for a in (*own, *shared)}
+        commands = [_Command(list(steps[audience]), ordered=True) for audience in own]
+        if shared:
+            commands.append(_Command([next(steps[audience]) for audience in shared], ordered=False))
         results = await asyncio.gather(*map(self._send, commands), return_exceptions=True)
         for failure in results:
             if failure is not None:
                 raise failure
-
-    def _commands(self, runs: Mapping[str, Run], heads: Mapping[str, Head]) -> Iterator[_Command]:
-        """Point 1 of the proof: a log is in one command, and alone if it sends several entries."""
-        longest = sorted(runs, key=lambda audience: len(runs[audience]), reverse=True)
-        own = [audience for audience in longest[:OWN_COMMANDS] if len(runs[audience]) > 1]
-        for audience in own:
-            steps = self._steps(audience, runs[audience], heads.get(audience))
-            yield _Command(list(steps), ordered=True)
-        shared = [
-            next(self._steps(audience, runs[audience], heads.get(audience)))
-            for audience in runs.keys() - set(own)
-        ]
-        for start in range(0, len(shared), SHARED_DOCUMENTS):
-            yield _Command(shared[start : start + SHARED_DOCUMENTS], ordered=False)
 
     def _steps(self, audience: str, run: Run, head: Head | None) -> Iterator[_Step]:
         now = self._clock()
