@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -23,13 +23,14 @@ from notifier.http.auth import TokenAuthenticator
 from notifier.http.demo import DemoSessions
 from notifier.http.jwks import JsonWebKeys
 from notifier.http.metrics import Metric, MetricsAccess
+from notifier.http.readers import OutboxLimits, Readers
 from notifier.http.routes import add_routes
 from notifier.http.services import Services
 from notifier.http.tokens import TokenVerifier
 from notifier.identity import token_rules
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.channels import RedisChannels
-from notifier.realtime.engine import EngineOptions
+from notifier.realtime.engine import EngineOptions, Refused
 from notifier.realtime.hub import Hub
 from notifier.realtime.inlet import Inlet
 from notifier.realtime.namespace import NAMESPACE, NotificationsNamespace
@@ -83,6 +84,7 @@ class Node:
         self.server = self._socket_server()
         self.namespace = self._namespace()
         self._stack.push_async_callback(self.namespace.close)
+        self.readers = self._readers()
         self.inlet = await self._open_inlet()
         await self._stack.enter_async_context(_background(self._purge_forever()))
         add_routes(self.app, self._services())
@@ -91,7 +93,7 @@ class Node:
         """Leave: fail readiness, send every client elsewhere, spread over a few seconds."""
         if not self.draining:
             self.draining = True
-            await self.server.eio.shutdown()
+            await asyncio.gather(self.server.eio.shutdown(), self.readers.drain())
 
     # Parts
 
@@ -139,6 +141,25 @@ class Node:
         namespace.register()
         return namespace
 
+    def _readers(self) -> Readers:
+        readers = Readers(self.hub, self.feed, self._seat, drain_seconds=DRAIN_SECONDS)
+
+        async def drain(_: web.Application) -> None:
+            await readers.drain()
+
+        self.app.on_shutdown.append(drain)
+        return readers
+
+    @contextlib.contextmanager
+    def _seat(self, request: web.Request, user: str) -> Iterator[None]:
+        """Streams and polls count with the sockets of their user, address and node."""
+        try:
+            with self.server.eio.seat(request, user, self.config.limits.connections_per_user):
+                yield
+        except Refused as refusal:
+            detail = f"No connection can be had now: {refusal.reason}."
+            raise Overloaded(detail, retry_after=refusal.retry_after) from None
+
     async def _open_inlet(self) -> Inlet | None:
         if self.channels is None:
             return None
@@ -158,6 +179,8 @@ class Node:
             feed=self.feed,
             publisher=self.publisher,
             authenticator=self.authenticator,
+            readers=self.readers,
+            outbox=OutboxLimits(config.limits.outbox_bytes, config.limits.outbox_seconds),
             origins=frozenset(config.server.allowed_origins),
             requests_per_minute=config.limits.requests_per_minute,
             publishes_per_second=config.limits.publishes_per_second,
@@ -202,6 +225,9 @@ class Node:
     def _gauges(self) -> Sequence[Metric]:
         return [
             Metric("notifier_hub_logs", "Logs with readers", "gauge", lambda: self.hub.logs),
+            Metric(
+                "notifier_readers", "Streams and polls", "gauge", lambda: self.readers.kinds, "kind"
+            ),
             Metric("notifier_users", "Users connected", "gauge", lambda: self.namespace.users),
         ]
 

@@ -28,6 +28,9 @@ MAX_DATA_DEPTH = 16
 MAX_TTL = 366 * 86_400
 MAX_PAGE = 100
 DEFAULT_PAGE = 20
+MAX_WAIT = 50.0
+"""Seconds of a poll. Routers of the Heroku kind cut after 55 s without a byte."""
+DEFAULT_WAIT = 25.0
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ud800-\udfff]")
 """Characters that draw nothing and can garble a log, a terminal or a card: the C0 and C1 controls,
@@ -243,6 +246,18 @@ class SyncSchema(Schema):
     since = _Cursor(required=True)
 
 
+class StreamSchema(Schema):
+    """Where the reader stands; without ``since`` it is a first visit."""
+
+    since = _Cursor(load_default=None)
+
+
+class PollSchema(StreamSchema):
+    """The same, and for how many seconds to wait for something new."""
+
+    wait = fields.Float(load_default=DEFAULT_WAIT, validate=validate.Range(0, MAX_WAIT))
+
+
 class ChangeSchema(Schema):
     """Which entries to change: some by id, or all up to a cursor."""
 
@@ -300,6 +315,8 @@ class RefreshSchema(Schema):
 NOTIFICATION = NotificationSchema()
 PAGE = PageSchema()
 SYNC = SyncSchema()
+STREAM = StreamSchema()
+POLL = PollSchema()
 CHANGE = ChangeSchema()
 UNREAD = UnreadSchema()
 SEEN = SeenSchema()

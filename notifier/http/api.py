@@ -35,7 +35,7 @@ async def withdraw(request: web.Request) -> web.Response:
 
 
 async def feed(request: web.Request) -> web.Response:
-    return _json(await request.app[SERVICES].feed.page(request[CALLER], _query(request)))
+    return _json(await request.app[SERVICES].feed.page(request[CALLER], query(request)))
 
 
 async def mark_read(request: web.Request) -> web.Response:
@@ -89,12 +89,11 @@ def _topic(request: web.Request) -> dict[str, str]:
     return {"topic": request.match_info["topic"]}
 
 
-def _query(request: web.Request) -> dict[str, str]:
+def query(request: web.Request) -> dict[str, str]:
     """The query as arguments. A name that stands twice has no one meaning and is refused."""
-    query = request.query
-    if len(query) != len(set(query)):
+    if len(request.query) != len(set(request.query)):
         raise MalformedRequest("A parameter stands twice in the query.")
-    return dict(query)
+    return dict(request.query)
 
 
 def _idempotency_key(request: web.Request) -> str | None:

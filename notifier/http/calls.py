@@ -33,8 +33,9 @@ class Access(Enum):
 class Call:
     """A row of the table of routes, from which the routes and their description are made.
 
-    ``answers`` maps a status to the name of the described shape of the answer, None for no content;
-    what can go wrong with every call need not be repeated.
+    ``tickets``: a ticket in the address admits as well as a token in the header. ``answers`` maps
+    a status to the name of the described shape of the answer, None for no content; what can go
+    wrong with every call need not be repeated.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Call:
     body: Schema | None = None
     query: Schema | None = None
     headers: tuple[str, ...] = ()
+    tickets: bool = False
     answers: Mapping[int, str | None]
 
 

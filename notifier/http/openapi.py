@@ -36,7 +36,11 @@ _REFUSALS = {
     "Unavailable": "Nothing was carried out; repeat it after `Retry-After` seconds.",
 }
 
-_MEDIA = {"Problem": "application/problem+json", "Text": "text/plain"}
+_MEDIA = {
+    "Problem": "application/problem+json",
+    "Text": "text/plain",
+    "Events": "text/event-stream",
+}
 """Answers that are not plain JSON."""
 
 _ABOUT = (

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from notifier.core import schemas
-from notifier.http import api, health, metrics, openapi
+from notifier.http import api, health, metrics, openapi, poll, stream
 from notifier.http.calls import Access, Admission, Call
 from notifier.http.files import add_files
 from notifier.http.health import READINESS, Readiness
@@ -48,6 +48,28 @@ CALLS = (
         tag="Feed",
         query=schemas.PAGE,
         answers={200: "Page"},
+    ),
+    Call(
+        method="GET",
+        path="/v1/feed/stream",
+        handler=stream.stream,
+        summary="Follow your feed as Server-Sent Events",
+        tag="Following",
+        headers=("Last-Event-ID",),
+        query=schemas.STREAM,
+        tickets=True,
+        answers={200: "Events"},
+    ),
+    Call(
+        method="GET",
+        path="/v1/feed/poll",
+        handler=poll.poll,
+        summary="Wait for what is new in your feed",
+        tag="Following",
+        headers=("If-None-Match",),
+        query=schemas.POLL,
+        tickets=True,
+        answers={200: "Missed", 304: None},
     ),
     Call(
         method="POST",
@@ -187,6 +209,7 @@ def add_routes(app: web.Application, services: Services) -> None:
 def _add(app: web.Application, call: Call, handler: Handler) -> None:
     path = re.sub(r"{(\w+)}", r"{\1:[^/]+}", call.path)
     if call.method == "GET":
-        app.router.add_get(path, handler)  # and HEAD
+        # And HEAD, but where it would use up a ticket for nothing.
+        app.router.add_get(path, handler, allow_head=not call.tickets)
     else:
         app.router.add_route(call.method, path, handler)

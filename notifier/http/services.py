@@ -13,6 +13,7 @@ from notifier.core.ports import Authenticator
 from notifier.core.publishing import Publisher
 from notifier.http.demo import DemoSessions
 from notifier.http.metrics import Metric, MetricsAccess
+from notifier.http.readers import OutboxLimits, Readers
 
 Check = Callable[[], Awaitable[None]]
 """Returns when a part of the node is well; raises ``RequestError`` with the reason when not."""
@@ -23,15 +24,18 @@ class Services:
     """The parts of a node as HTTP sees them.
 
     ``origins`` are the foreign origins whose pages may call ``/v1``; ``*`` stands for all. The
-    limits are per caller, 0 switches one off. Without ``client_folder`` the client is not built.
+    limits are per caller, those of the ``outbox`` per stream; 0 switches one off. Without
+    ``client_folder`` the client is not built.
     """
 
     feed: Feed
     publisher: Publisher
     authenticator: Authenticator
+    readers: Readers
     origins: frozenset[str] = frozenset()
     requests_per_minute: int = 300
     publishes_per_second: int = 200
+    outbox: OutboxLimits = field(default_factory=OutboxLimits)
     checks: Mapping[str, Check] = field(default_factory=dict)
     metrics: Sequence[Metric] = ()
     metrics_access: MetricsAccess = field(default_factory=MetricsAccess)

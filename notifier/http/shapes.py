@@ -69,8 +69,6 @@ ANSWERS: dict[str, Shape] = {
             "title": _text("One line."),
             "created_at": _text("UTC, with milliseconds.", format="date-time"),
             "expires_at": _text("From then on it is gone.", format="date-time"),
-            "read": {"type": "boolean"},
-            "seen": {"type": "boolean"},
         },
         {
             "body": _text("Some lines of plain text."),
@@ -82,9 +80,15 @@ ANSWERS: dict[str, Shape] = {
             "collapse_key": _text("Notifications with the same key belong together."),
         },
     ),
+    "FeedEntry": {
+        "allOf": [
+            ref("Entry"),
+            _object({"read": {"type": "boolean"}, "seen": {"type": "boolean"}}),
+        ]
+    },
     "Page": _object(
         {
-            "items": {"type": "array", "description": "Newest first.", "items": ref("Entry")},
+            "items": {"type": "array", "description": "Newest first.", "items": ref("FeedEntry")},
             "next": {
                 "type": ["string", "null"],
                 "description": "Where the next page starts: its `before`. Null at the end.",
@@ -94,6 +98,25 @@ ANSWERS: dict[str, Shape] = {
             "unseen": _UNSEEN,
         }
     ),
+    "Missed": _object(
+        {
+            "items": {"type": "array", "description": "Oldest first.", "items": ref("Entry")},
+            "removed": {
+                "type": "array",
+                "description": "Entries that were taken back.",
+                "items": _ENTRY_ID,
+            },
+            "cursor": _CURSOR,
+            "recovered": {
+                "type": "boolean",
+                "description": "False: too much was missed, or other logs are yours now; nothing "
+                "is repeated here, read your feed anew.",
+            },
+            "unread": _UNREAD,
+            "unseen": _UNSEEN,
+        }
+    ),
+    "Events": _text("Events as in docs/protocol.md; the `id` of each is your cursor after it."),
     "Counts": _object({"unread": _UNREAD, "unseen": _UNSEEN}),
     "Preferences": _object(
         {
@@ -212,6 +235,13 @@ PARAMETERS: dict[str, Shape] = {
     "type": {"description": "Only those of one type."},
     "id": {"description": "The `id` that publishing answered."},
     "topic": {"description": "A topic's name, without `topic:`, percent-encoded."},
+    "since": {
+        "description": "The cursor where you stand; leave it out on a first visit.",
+        "schema": {"type": "string"},
+    },
+    "wait": {"description": "Seconds to wait for something new."},
+    "Last-Event-ID": {"description": "The `id` of the last event you got; goes before `since`."},
+    "If-None-Match": {"description": "The `ETag` of the last answer: 304 if nothing is new."},
     "Idempotency-Key": {
         "description": "1 to 255 visible characters of your own. A repetition within 24 hours gets "
         "the first answer; with another body it is a conflict.",

@@ -14,6 +14,12 @@ from notifier.app import Node, open_node
 from notifier.config import load_config
 from tests.http.client import SECRET, Api
 
+UNRATIONED = {
+    "NOTIFIER_LIMITS__PUBLISHES_PER_SECOND": "0",
+    "NOTIFIER_LIMITS__REQUESTS_PER_MINUTE": "0",
+}
+"""For tests that publish more than a sane publisher does."""
+
 OpenNode = Callable[..., Awaitable[Node]]
 OpenApi = Callable[[web.Application], Awaitable[Api]]
 

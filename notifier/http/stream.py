@@ -1,0 +1,328 @@
+"""Server-Sent Events: a user's logs as a stream, readable by ``EventSource`` and by ``curl -N``.
+
+The events are those of Socket.IO. The ``id`` of each is the reader's cursor after it, so that a
+browser that reconnects by itself (``Last-Event-ID``) goes on exactly where it was cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from notifier.core.feed import Counts, Feed, Replay, Visit, synced
+from notifier.core.models import Cursor, Entry, Principal
+from notifier.core.schemas import STREAM, load
+from notifier.errors import RequestError
+from notifier.http.calls import CALLER
+from notifier.http.problems import REQUEST_ID
+from notifier.http.readers import Event, OutboxLimits, Reader, Readers
+from notifier.http.services import SERVICES
+from notifier.http.tickets import arguments
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 15.0
+"""Proxies of the Heroku kind cut after 55 s without a byte, others after 30 s."""
+
+HEARTBEAT = b":\n\n"
+
+RETRY_MILLISECONDS = (1000, 3000)
+"""When a browser that was cut comes back: spread, so that a node's readers do not come at once."""
+
+CHUNK = 65_536
+"""Bytes written at a time: as many as aiohttp buffers before it waits for the reader."""
+
+LAST_WORDS_SECONDS = 0.5
+"""How long a stream that has to end may take for its goodbye before it is cut."""
+
+SILENCE_MILLISECONDS = 30_000
+"""A peer that acknowledges nothing for so long, not even heartbeats, is gone."""
+
+HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would collect the events
+}
+
+_PAUSES = {"shutdown": 1.0}
+"""Seconds to stay away after an end, by its reason."""
+
+_AT_ONCE = {"slow_reader", "revoked"}
+"""Reasons not to send what still waits: there is too much of it, or it must not be seen."""
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """What was missed since a cursor, then whatever comes, until one side ends it."""
+    services = request.app[SERVICES]
+    since = _since(request)
+    reader = Stream(request[CALLER], services.readers, services.feed, services.outbox)
+    async with services.readers.admit(request, reader):
+        opening = await reader.open(since)
+        response = web.StreamResponse(headers=HEADERS)
+        await response.prepare(request)
+        async with _line(request, response, reader) as line:
+            await reader.run(line, opening)
+    return response
+
+
+def _since(request: web.Request) -> Cursor | None:
+    """Where the reader stands. A browser that was cut repeats the address, and says in a header
+    what it has got since."""
+    args = arguments(request)
+    if last := request.headers.get("Last-Event-ID"):
+        args["since"] = last
+    since: Cursor | None = load(STREAM, args)["since"]
+    return since
+
+
+class Line:
+    """The way to a reader: text goes out in time, or not at all."""
+
+    def __init__(
+        self, response: web.StreamResponse, transport: asyncio.Transport, patience: float
+    ) -> None:
+        self._response = response
+        self._transport = transport
+        self._patience = patience or None
+        _notice_silence(transport)
+
+    async def write(self, text: bytes) -> None:
+        """Raises ``TimeoutError`` if the reader does not read, ``ConnectionError`` if gone."""
+        async with asyncio.timeout(self._patience):
+            await self._response.write(text)
+
+    async def end(self) -> None:
+        await self._response.write_eof()
+
+    def cut(self) -> None:
+        """End the connection without waiting for anything."""
+        self._transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def _line(
+    request: web.Request, response: web.StreamResponse, reader: Stream
+) -> AsyncIterator[Line]:
+    """The line to a reader; cut when it is stuck. A reader that has gone is no error."""
+    if request.transport is None:
+        raise ConnectionResetError
+    line = Line(response, request.transport, reader.limits.seconds)
+    logger.info("stream %s opened", request[REQUEST_ID])
+    try:
+        with contextlib.suppress(ConnectionError):
+            yield line
+    except TimeoutError:
+        reader.end("slow_reader")
+        line.cut()
+    finally:
+        reader.close()
+        logger.info("stream %s closed: %s", request[REQUEST_ID], reader.reason or "client left")
+
+
+def _notice_silence(transport: asyncio.Transport) -> None:
+    """A peer that vanished answers nothing; by itself TCP would wait a quarter of an hour."""
+    peer = transport.get_extra_info("socket")
+    if peer is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MILLISECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a stream begins with: where the reader stands, and what it has missed."""
+
+    since: Cursor
+    visit: Visit
+    replay: Replay
+    counts: Counts
+
+
+class Stream(Reader):
+    """One reader's stream.
+
+    What the hub tells waits in a bounded outbox for the task that writes, which decides at the last
+    moment what of it is still new and may be shown. While that task looks up what was missed, it
+    takes nothing out: so nothing falls between the past and the present, or comes twice.
+    """
+
+    kind = "stream"
+
+    def __init__(
+        self, principal: Principal, readers: Readers, feed: Feed, limits: OutboxLimits
+    ) -> None:
+        super().__init__(principal)
+        self.limits = limits
+        self.reason = ""
+        """Why the server ended it; empty while it lasts."""
+        self._readers = readers
+        self._feed = feed
+        self._cursor = Cursor()
+        self._outbox: deque[tuple[Entry | None, Event]] = deque()
+        self._waiting = 0
+        self._moved = False
+        self._synced = False
+        self._wake = asyncio.Event()
+        self._line: Line | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # What the hub tells
+
+    def take(self, entry: Entry, event: Event) -> None:
+        self._put(event, entry)
+
+    def told(self, name: str, data: Any) -> None:
+        moves = "joined" in data or "left" in data
+        if not moves:
+            self._put(Event.telling(name, data))
+        if moves or name == "preferences":
+            self.move()
+
+    def move(self) -> None:
+        """The user may see more, or less: look it up before anything else is sent."""
+        self._moved = True
+        self._wake.set()
+
+    def end(self, reason: str) -> None:
+        if self.reason:
+            return
+        self.reason = reason
+        if reason in _AT_ONCE:
+            self._outbox.clear()
+        self._deadline = asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._cut)
+        self._wake.set()
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        self._line = None
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def _put(self, event: Event, entry: Entry | None = None) -> None:
+        if self.reason:
+            return
+        self._outbox.append((entry, event))
+        self._waiting += len(event.block)
+        self._wake.set()
+        if self.limits.bytes and self._waiting > self.limits.bytes:
+            self.end("slow_reader")
+
+    def _cut(self) -> None:
+        if self._line is not None:
+            self._line.cut()
+
+    # The task that writes
+
+    async def open(self, since: Cursor | None) -> Opening:
+        """Find the reader's place and what was missed. Raises what a refused request raises."""
+        return await self._missed(await self._readers.settle(self), since)
+
+    async def run(self, line: Line, opening: Opening) -> None:
+        """Write until the reader is gone or the stream has to end."""
+        self._line = line
+        await line.write(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311
+        await self._replay(line, opening)
+        while not self.reason:
+            if self._moved:
+                await self._look_again(line)
+            elif self._outbox:
+                await self._send(line)
+            else:
+                await self._wait(line)
+        while self._outbox:
+            await self._send(line)
+        goodbye = {"reason": self.reason, "reconnect_after": _PAUSES.get(self.reason, 0.0)}
+        await line.write(self._text("goodbye", goodbye))
+        await line.end()
+
+    async def _missed(self, visit: Visit, since: Cursor | None) -> Opening:
+        replay, counts = await asyncio.gather(
+            self._feed.replay(visit, since), self._feed.counts(visit)
+        )
+        start = replay.cursor if since is None or not replay.recovered else since
+        return Opening(start, visit, replay, counts)
+
+    async def _look_again(self, line: Line) -> None:
+        """Follow the logs that the user belongs to by now, new ones from where they begin."""
+        self._moved = False
+        try:
+            visit = await self._readers.settle(self)
+            floors = visit.view.floors.items()
+            here = Cursor({a: self._cursor.get(a, floor) for a, floor in floors})
+            opening = await self._missed(visit, here)
+        except RequestError as error:
+            self.end(error.code)
+            return
+        if not opening.replay.recovered:
+            self.end("resync")
+            return
+        moves = _moves(self._cursor, here)
+        self._cursor = here
+        if moves and self._synced:
+            await line.write(self._text("state", {**moves, "counts": opening.counts.as_dict()}))
+        await self._replay(line, opening)
+
+    async def _replay(self, line: Line, opening: Opening) -> None:
+        """The past, at the reader's pace; after the first time, ``synced``."""
+        self._cursor = Cursor(opening.since)
+        for entry in opening.replay.entries:
+            if self.reason or self._moved:
+                return  # the rest is looked up again, or of no use
+            self._cursor[entry.audience] = entry.seq
+            await line.write(self._signed(Event.of(entry)))
+        self._cursor = Cursor(opening.replay.cursor)
+        if not self._synced:
+            self._synced = True
+            told = synced(opening.visit, opening.replay, opening.counts)
+            await line.write(self._text("synced", told))
+
+    async def _send(self, line: Line) -> None:
+        """Write some of what waits, and of that only what is new and may be shown."""
+        texts: list[bytes] = []
+        size = 0
+        while self._outbox and size < CHUNK:
+            entry, event = self._outbox.popleft()
+            self._waiting -= len(event.block)
+            if entry is None or self._advance(entry):
+                texts.append(self._signed(event))
+                size += len(texts[-1])
+        if texts:
+            await line.write(b"".join(texts))
+
+    def _advance(self, entry: Entry) -> bool:
+        """Move the cursor over an entry; whether it is new and may be shown."""
+        position = self._cursor.get(entry.audience)
+        if position is None or entry.seq <= position:
+            return False
+        self._cursor[entry.audience] = entry.seq
+        return self.view is not None and self.view.shows(entry)
+
+    async def _wait(self, line: Line) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            await line.write(HEARTBEAT)
+
+    def _text(self, name: str, data: object) -> bytes:
+        return self._signed(Event.telling(name, data))
+
+    def _signed(self, event: Event) -> bytes:
+        """The event with the reader's cursor after it."""
+        return b"%bid: %b\n\n" % (event.block, str(self._cursor).encode())
+
+
+def _moves(before: Cursor, now: Cursor) -> dict[str, Any]:
+    """Which logs the user has joined, and from where on, and which the user has left."""
+    joined = Cursor({a: seq for a, seq in now.items() if a not in before})
+    left = sorted(before.keys() - now.keys())
+    moves = {"joined": str(joined), "left": left}
+    return {name: value for name, value in moves.items() if value}
