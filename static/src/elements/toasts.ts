@@ -35,13 +35,12 @@ export class NotifierToasts extends NotifierElement {
       acknowledge: (item: Item) => attempt(this.#presenter?.acknowledge(item)),
     };
     this.#modal = new Modal(this.messages, actions);
-    const lists = PLACEMENTS.map(() => h("ol", { class: "stack" }));
-    this.#lists = lists.map(
-      (list) =>
-        new ViewList<Toast>(list, ({ key }) => key, () => toastView(this.messages, actions), leaveAnimated),
+    this.#stacks = PLACEMENTS.map((placement) =>
+      h("ol", { class: `stack ${placement}`, part: "stack", "aria-label": this.messages.toasts }),
     );
-    this.#stacks = lists.map((list, index) =>
-      h("section", { class: `region ${PLACEMENTS[index]}`, part: "region", "aria-label": this.messages.toasts }, list),
+    this.#lists = this.#stacks.map(
+      (stack) =>
+        new ViewList<Toast>(stack, ({ key }) => key, () => toastView(this.messages, actions), leaveAnimated),
     );
     this.root.append(this.#polite, this.#assertive, ...this.#stacks, this.#modal.element);
     for (const use of ["pointerover", "pointerout", "focusin", "focusout"]) {

@@ -1,0 +1,67 @@
+"""The demo page in a real browser, on a real server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, expect
+
+from tests.browser.demo import Demo
+from tests.conftest import StartNotifier
+from tests.servers import PATIENCE, NotifierProcess
+
+OpenDemo = Callable[..., Awaitable[Demo]]
+
+_REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _client() -> None:
+    """The client is built from the sources as they are."""
+    expect.set_options(timeout=PATIENCE * 1000)
+    subprocess.run([sys.executable, _REPOSITORY / "packaging" / "client.py"], check=True)
+
+
+@pytest.fixture
+async def notifier(start_notifier: StartNotifier) -> NotifierProcess:
+    """A server of the test's own: nobody has any notification yet."""
+    return await start_notifier()
+
+
+@pytest.fixture
+async def open_demo(chromium: Browser, notifier: NotifierProcess) -> AsyncIterator[OpenDemo]:
+    """Open the demo in a browser of its own: ``await open_demo("?user=ada", color_scheme="dark")``.
+
+    After the test none of the pages may have complained: no script error, nothing that the
+    Content-Security-Policy had to stop.
+    """
+    complaints: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not _is_lost_connection(message.text):
+            complaints.append(message.text)
+
+    async def open_page(query: str = "", **options: object) -> Demo:
+        context = await chromium.new_context(**options)
+        context.set_default_timeout(PATIENCE * 1000)
+        page = await context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        demo = Demo(page)
+        await demo.open(f"{notifier.url}/demo/{query}")
+        return demo
+
+    contexts_before = set(chromium.contexts)
+    yield open_page
+    for context in set(chromium.contexts) - contexts_before:
+        await context.close()
+    assert complaints == []
+
+
+def _is_lost_connection(text: str) -> bool:
+    """The browser itself reports attempts to reach a server that is not there."""
+    return "WebSocket connection to" in text or "net::ERR_CONNECTION" in text
