@@ -1,21 +1,21 @@
 """Where an entry meets this node's connections: once, in order, whatever the bus does.
 
 The bus only hints. For every log that has readers on this node the hub remembers the last seq it
-delivered: the next one is delivered, an older one dropped, a later one held until the store has
-supplied what lies between. What no hint told of is found by comparing with the store.
+delivered: the next one is delivered, an older one dropped, a later one held until what lies between
+has come, from the bus or from the store. What no hint told of is found by comparing with the store.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from notifier.core.models import Entry, follows, now_ms
 from notifier.core.ports import Log
-from notifier.errors import StoreUnavailable
+from notifier.errors import Overloaded, StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +89,11 @@ class _Tail:
     position: int | None = None
     ahead: dict[int, Entry] = field(default_factory=dict)
 
+    def keep(self, entry: Entry) -> None:
+        """Keep what came too early, within bounds: the store has it anyway."""
+        if len(self.ahead) < REPAIR_LIMIT:
+            self.ahead[entry.seq] = entry
+
 
 class Hub:
     """This node's readers by log. ``start`` and ``close`` frame its life."""
@@ -122,8 +127,9 @@ class Hub:
     async def join(self, audiences: Collection[str]) -> None:
         """Count one more reader of each log. When this returns, every later entry is delivered.
 
-        Raises ``StoreUnavailable``; then nothing was joined.
+        Raises ``StoreUnavailable``, or ``Overloaded`` when the hub closes; then nothing was joined.
         """
+        audiences = list(audiences)
         new = [a for a in audiences if a not in self._tails]
         for audience in new:
             self._tails[audience] = _Tail(asyncio.get_running_loop().create_future())
@@ -136,7 +142,9 @@ class Hub:
             for tail in tails:
                 await asyncio.shield(tail.opened)
         except BaseException:
-            self.leave(audiences)
+            # A log that failed is gone, and may have been joined anew by somebody else.
+            ours = zip(audiences, tails, strict=True)
+            self.leave([a for a, tail in ours if self._tails.get(a) is tail])
             raise
 
     def leave(self, audiences: Iterable[str]) -> None:
@@ -162,34 +170,46 @@ class Hub:
         try:
             await self.channels.listen(tails)
             heads = await self._log.heads(tails)
+        except asyncio.CancelledError:
+            self._fail(tails, Overloaded("This node is shutting down."))
+            raise
         except Exception as error:
-            failed = [
-                audience for audience, tail in tails.items() if self._tails.get(audience) is tail
-            ]
-            for audience in failed:
-                del self._tails[audience]
-            for tail in tails.values():
-                tail.opened.set_exception(error)
-                tail.opened.exception()  # a log that everybody left meanwhile has no one to tell
-            self.channels.unlisten(failed)
+            self._fail(tails, error)
             return
         for audience, tail in tails.items():
             tail.position = heads[audience]
             tail.opened.set_result(None)
+            self._release(tail, through=tail.position)
+            if tail.ahead:
+                self.catch_up([audience])
+
+    def _fail(self, tails: Mapping[str, _Tail], error: Exception) -> None:
+        """These logs could not be opened: forget them and tell who waits."""
+        failed = [audience for audience, tail in tails.items() if self._tails.get(audience) is tail]
+        for audience in failed:
+            del self._tails[audience]
+        for tail in tails.values():
+            tail.opened.set_exception(error)
+            tail.opened.exception()  # a log that everybody left meanwhile has no one to tell
+        self.channels.unlisten(failed)
 
     # Entries
 
     def deliver(self, entry: Entry) -> None:
         """Take a hint: deliver the entry now, later, or not again."""
         tail = self._tails.get(entry.audience)
-        if tail is None or tail.position is None:
-            return  # no reader, or none yet: the store will tell those who come
-        if entry.seq <= tail.position:
+        if tail is None:
+            return  # no reader: the store will tell those who come
+        if tail.position is None:
+            tail.keep(entry)
+        elif entry.seq <= tail.position:
             self.metrics.dropped += 1
-        elif follows(entry.seq, tail.position) and not tail.ahead:
+        elif follows(entry.seq, tail.position):
             self._pass_on(tail, entry)
+            if tail.ahead:
+                self._release(tail, through=entry.seq)
         else:
-            tail.ahead[entry.seq] = entry
+            tail.keep(entry)
             self.catch_up([entry.audience])
 
     def tell(self, user: str, event: str, data: Any, skip: str | None = None) -> None:
@@ -206,7 +226,16 @@ class Hub:
         tail.position = entry.seq
         self.metrics.delivered += 1
         for sink in self.sinks:
-            sink.deliver(entry)
+            try:
+                sink.deliver(entry)
+            except Exception:  # one kind of connection must not cost the others theirs
+                logger.exception("an entry could not be written to its readers")
+
+    def _release(self, tail: _Tail, *, through: int) -> None:
+        """Forget what came too early up to a number; deliver what is next in line now."""
+        tail.ahead = {seq: entry for seq, entry in tail.ahead.items() if seq > through}
+        while tail.position and (entry := tail.ahead.pop(tail.position + 1, None)):
+            self._pass_on(tail, entry)
 
     # Repair
 
@@ -233,7 +262,11 @@ class Hub:
                 self._wake.set()
 
     async def _repair(self, audiences: Collection[str]) -> None:
-        """Deliver what the store has behind our positions, then what had come too early."""
+        """Deliver what the store has behind our positions, then what has become next in line.
+
+        What had come too early when the store was asked, and what it still does not have, has
+        expired, or was never there: whoever can write to the bus can announce anything.
+        """
         positions = {
             a: self._tails[a].position or 0
             for a in audiences
@@ -255,18 +288,7 @@ class Hub:
             if len(entries) == REPAIR_LIMIT:
                 self.catch_up([audience])
             else:
-                self._release_ahead(tail, early[audience])
-
-    def _release_ahead(self, tail: _Tail, through: int) -> None:
-        """Deliver what came too early, up to what was there when the store was asked.
-
-        Nothing but expired entries can be missing before it. What came while the store answered
-        waits for the next question, which its hint has asked for.
-        """
-        for seq in sorted(seq for seq in tail.ahead if seq <= through):
-            entry = tail.ahead.pop(seq)
-            if tail.position is not None and seq > tail.position:
-                self._pass_on(tail, entry)
+                self._release(tail, through=max(tail.position, early[audience]))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
