@@ -48,11 +48,12 @@ class Rude:
             return b""
 
     async def read_until(self, end: bytes) -> bytes:
-        """Bytes up to and with these."""
+        """Bytes up to and with these; ConnectionError if the server closes before."""
         data = b""
         while not data.endswith(end):
             chunk = await self.read(1)
-            assert chunk, data
+            if not chunk:
+                raise ConnectionResetError(data)
             data += chunk
         return data
 
@@ -64,12 +65,14 @@ class Rude:
         return data
 
     async def upgrade(self, path: str) -> None:
-        """Open a WebSocket."""
+        """Open a WebSocket; ConnectionError if it is refused."""
         await self.request(
             "GET", path, "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
             f"Sec-WebSocket-Key: {KEY}",
         )  # fmt: skip
-        assert b" 101 " in await self.read_until(b"\r\n\r\n")
+        answer = await self.read_until(b"\r\n\r\n")
+        if b" 101 " not in answer:
+            raise ConnectionRefusedError(answer)
 
     async def packet(self, packet: str) -> None:
         """Send a packet in a text frame."""

@@ -143,7 +143,7 @@ def objects(kind: type) -> int:
 @pytest.mark.parametrize("way", RUDE, ids=lambda way: way.__name__)
 async def test_nothing_is_left(start: StartSite, way: Callable[[Site], Awaitable[None]]) -> None:
     """Tasks, timers, file descriptors and objects are as many as before; each end was told."""
-    site = await start(ping_interval=0.15, ping_timeout=0.1, upgrade_timeout=0.1, close_timeout=0.1)
+    site = await start(ping_interval=0.4, ping_timeout=0.2, upgrade_timeout=0.1, close_timeout=0.1)
     await way(site)
     await until(lambda: not site.engine.connections and not site.engine.core.lingering)
     await until(lambda: not site.runner.server.connections)  # type: ignore[union-attr]
