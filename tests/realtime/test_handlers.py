@@ -18,6 +18,7 @@ from notifier.realtime.engine import EngineOptions
 from notifier.realtime.events import RESERVED
 from notifier.realtime.packet import Json
 from notifier.realtime.server import SocketServer
+from tests.realtime.engine.rude import Rude
 from tests.realtime.engine.wire import Socket, Wire, serving, until
 
 OPTIONS = EngineOptions(drain_seconds=0, packets_per_second=0, close_timeout=0.2)
@@ -342,8 +343,9 @@ async def test_a_client_that_goes_while_it_connects(site: Site) -> None:
         await gate.wait()
 
     site.server.on("connect", handler)
-    async with site.wire.session() as socket:
-        await socket.send("40")
+    async with Rude(site.wire.port) as client:
+        await client.upgrade("/socket.io/?EIO=4&transport=websocket")
+        await client.packet("40")
         await until(lambda: list(site.server.manager.get_namespaces()))
     await until(lambda: site.server.eio.metrics.closes)
     gate.set()
