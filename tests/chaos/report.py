@@ -1,0 +1,86 @@
+"""What a run prints: its figures, and for every broken rule the smallest evidence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tests.chaos.evidence import Diary, Evidence, Outcome, Trouble
+from tests.chaos.oracle import RULES, Violation, during, percentile, recoveries
+from tests.chaos.run import Result
+
+EXAMPLES = 3
+"""Violations of one rule that are told in full."""
+
+CONTEXT = 12
+"""Changes of a client's connection that are told with a violation."""
+
+
+def figures(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
+    """The outcome in a few lines."""
+    evidence, broken = result.evidence, Counter(violation.rule for violation in violations)
+    shown = sum(len(diary.shown) for diary in evidence.diaries)
+    accepted = evidence.accepted()
+    yield f"{len(accepted)} accepted, " + ", ".join(f"{broken[rule]} {rule}" for rule in RULES)
+    outcomes = Counter(attempt.outcome for attempt in evidence.attempts)
+    yield (
+        f"{shown} shown by {len(evidence.diaries)} clients ({_by_transport(evidence)}); "
+        f"{len(evidence.attempts)} attempts: {outcomes[Outcome.REFUSED]} refused, "
+        f"{outcomes[Outcome.UNKNOWN]} without an answer"
+    )
+    caught_up = recoveries(evidence)
+    yield (
+        f"{len(evidence.spans)} faults; caught up after the end of a fault: "
+        f"p50 {percentile(caught_up, 50):.2f} s, p99 {percentile(caught_up, 99):.2f} s, "
+        f"longest {max(caught_up, default=0.0):.2f} s"
+    )
+    yield (
+        f"slowest answer to a publisher while Redis was in trouble: "
+        f"{_slowest(evidence, Trouble.REDIS):.2f} s, while the store was: "
+        f"{_slowest(evidence, Trouble.STORE):.2f} s"
+    )
+    delays = _delays(evidence)
+    yield (
+        f"from acceptance to being shown: p50 {percentile(delays, 50) * 1000:.0f} ms, "
+        f"p99 {percentile(delays, 99) * 1000:.0f} ms, faults included; "
+        f"{result.seconds:.0f} s altogether"
+    )
+    if result.stuck is not None:
+        yield f"The run was {result.stuck}."
+
+
+def stories(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
+    """The first violations of each rule, and what happened to the clients in them."""
+    for rule in RULES:
+        broken = [violation for violation in violations if violation.rule == rule]
+        for violation in broken[:EXAMPLES]:
+            yield f"{rule}: {violation.story}"
+            for diary in result.evidence.diaries:
+                if f"{diary.client} " in violation.story:
+                    yield from _context(diary)
+
+
+def _context(diary: Diary) -> Iterator[str]:
+    for change in diary.changes[-CONTEXT:]:
+        yield f"    {change.at:.3f} {diary.client}: {change.what}"
+
+
+def _by_transport(evidence: Evidence) -> str:
+    counts: Counter[str] = Counter()
+    for diary in evidence.diaries:
+        counts[diary.transport] += len(diary.shown)
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+
+
+def _slowest(evidence: Evidence, trouble: Trouble) -> float:
+    return max((attempt.seconds for _, attempt in during(evidence, trouble)), default=0.0)
+
+
+def _delays(evidence: Evidence) -> list[float]:
+    accepted = evidence.accepted()
+    return [
+        max(0.0, shown.at - accepted[shown.number].ended)
+        for diary in evidence.diaries
+        for shown in diary.shown
+        if shown.number in accepted and shown.number not in evidence.probes
+    ]
