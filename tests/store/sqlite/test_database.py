@@ -222,7 +222,7 @@ async def test_a_full_disk_refuses_and_heals(small_disk: SmallDisk, clock: Clock
     assert 0 < len(accepted) < 1_000
     assert await everything(store, clock, *logs) == accepted
     with pytest.raises(StoreUnavailable):
-        await store.append(publication(clock, *logs, title="x" * 100_000))
+        await store.append(publication(clock, *logs, title="x" * 1_000_000))
     assert await everything(store, clock, *logs) == accepted
     small_disk.make_room()
     accepted += (await store.append(publication(clock, *logs))).entries
