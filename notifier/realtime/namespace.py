@@ -6,15 +6,15 @@ import asyncio
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from socketio import exceptions
 
 from notifier.core import policy
-from notifier.core.feed import Feed, Visit
+from notifier.core.feed import Feed, Visit, synced
 from notifier.core.models import Cursor, Entry, Kind, Preferences, Principal, now_ms
 from notifier.core.ports import Authenticator
 from notifier.core.schemas import REFRESH, load
@@ -54,8 +54,9 @@ class _Session:
     sid: str
     principal: Principal
     since: Cursor | None
-    preferences: Preferences
-    visit: Visit | None
+    preferences: Preferences = field(default_factory=Preferences)
+    visit: Visit | None = None
+    settling: asyncio.Lock = field(default_factory=asyncio.Lock)
     audiences: set[str] = field(default_factory=set)
     hidden: frozenset[str] = frozenset()
     timer: asyncio.TimerHandle | None = None
@@ -63,6 +64,20 @@ class _Session:
     @property
     def user(self) -> str:
         return self.principal.id
+
+
+class _Settled(NamedTuple):
+    """A user as of now, and which logs the connection has joined and left to follow it."""
+
+    visit: Visit
+    joined: Cursor
+    left: Sequence[str]
+
+    @property
+    def moves(self) -> dict[str, Any]:
+        """What of it clients are told."""
+        moves = {"joined": str(self.joined), "left": self.left}
+        return {name: value for name, value in moves.items() if value}
 
 
 class NotificationsNamespace:
@@ -136,36 +151,43 @@ class NotificationsNamespace:
         """Admit a user: who it is follows from the token alone, not from what the client names."""
         try:
             token, since = _credentials(auth)
-            principal = await self._authenticator.user(token)
-            self._admit(sid, principal)
-            visit = await self._feed.visit(principal)
+            principal = await self._verified(token)
+            self._claim(sid, principal)
+            await self._open(_Session(sid, principal, since))
         except RequestError as error:
             raise _refusal(error) from None
-        session = _Session(sid, principal, since, visit.subscriber.preferences, visit)
-        self._sessions[sid] = session
-        self._users[session.user].add(session)
-        self._rooms.hold(NAMESPACE, sid)
-        try:
-            await self._enter(session, visit.view.audiences)
-        except RequestError as error:
-            await self._forget(session)
-            raise _refusal(error) from None
-        self._hide(session)
-        self._watch_expiry(session)
 
-    def _admit(self, sid: str, principal: Principal) -> None:
+    async def _verified(self, token: object) -> Principal:
+        """The user of a token that is still valid: here the leeway for its expiry ends."""
+        principal = await self._authenticator.user(token)
         if principal.expires_at is not None and principal.expires_at <= now_ms():
             raise TokenExpired("The token has expired; get a new one.")
+        return principal
+
+    def _claim(self, sid: str, principal: Principal) -> None:
         limit = self._connections_per_user
         connection = self._server.manager.eio_sid_from_sid(sid, NAMESPACE)
         if connection is None or not self._server.eio.claim(connection, principal.id, limit):
             raise Overloaded(f"At most {limit} connections for each user.", retry_after=30)
+
+    async def _open(self, session: _Session) -> None:
+        """Hear what changes about the user first, then read what there is."""
+        self._sessions[session.sid] = session
+        self._users[session.user].add(session)
+        self._rooms.hold(NAMESPACE, session.sid)
+        try:
+            await self._enter(session, [f"user:{session.user}"])
+            session.visit = (await self._settle(session)).visit
+        except BaseException:
+            await self._forget(session)
+            raise
 
     async def _connected(self, sid: str) -> None:
         """Replay what was missed, then let the live entries through that came meanwhile."""
         session = self._sessions.get(sid)
         if session is None or session.visit is None:
             return  # it has gone already
+        self._watch_expiry(session)
         visit, since = session.visit, session.since
         session.visit = session.since = None
         try:
@@ -177,16 +199,7 @@ class NotificationsNamespace:
         for entry in replay.entries:
             await self._server.drained(sid, NAMESPACE)
             self._rooms.send_to(NAMESPACE, sid, _entry_frame(entry))
-        self._send(
-            sid,
-            "synced",
-            {
-                "cursor": str(replay.cursor),
-                "counts": counts.as_dict(),
-                "recovered": replay.recovered,
-                "preferences": visit.subscriber.preferences.as_dict(),
-            },
-        )
+        self._send(sid, "synced", synced(visit, replay, counts))
         position = replay.cursor
 
         def is_new(room: str | None, seq: object) -> bool:
@@ -237,14 +250,31 @@ class NotificationsNamespace:
             await self._rooms.leave_room(session.sid, NAMESPACE, audience)
         self._hub.leave(left)
 
-    async def _move(self, session: _Session, joined: Collection[str], left: Collection[str]) -> str:
-        """Enter and leave logs on a live connection; answer where the joined ones stand."""
-        await self._leave(session, left)
-        await self._enter(session, joined)
-        return str(Cursor({a: self._hub.position(a) for a in joined}))
+    async def _settle(self, session: _Session, principal: Principal | None = None) -> _Settled:
+        """Bring the connection into exactly the logs that its user belongs to by now.
+
+        ``principal`` replaces that of the connection. Raises ``StoreUnavailable``; then nothing has
+        changed.
+        """
+        async with session.settling:
+            principal = principal or session.principal
+            visit = await self._feed.visit(principal)
+            before, now = set(session.audiences), set(visit.view.audiences)
+            await self._enter(session, now - before)
+            await self._leave(session, before - now)
+            session.principal = principal
+            self._apply_preferences(session, visit.subscriber.preferences)
+            self._hide(session)
+            return _Settled(visit, self._stand(session, now - before), sorted(before - now))
+
+    def _stand(self, session: _Session, audiences: Collection[str]) -> Cursor:
+        """Where the logs stand that the connection is in."""
+        return Cursor({a: self._hub.position(a) for a in session.audiences.intersection(audiences)})
 
     def _hide(self, session: _Session) -> None:
         """Keep for each type whom it must not reach."""
+        if session.sid not in self._sessions:
+            return
         hidden = policy.hidden_types(self._types, session.principal.roles, session.preferences)
         for kind in session.hidden - hidden:
             self._hiding[kind].discard(session.sid)
@@ -285,18 +315,13 @@ class NotificationsNamespace:
 
     async def _refresh_token(self, session: _Session, args: object) -> object:
         """Extend the connection with a fresh token of the same user; its roles take effect now."""
-        principal = await self._authenticator.user(load(REFRESH, args)["token"])
+        principal = await self._verified(load(REFRESH, args)["token"])
         if principal.id != session.user:
             raise Forbidden("The token belongs to another user.")
-        session.principal = principal
-        visit = await self._feed.visit(principal)
-        now = set(visit.view.audiences)
-        joined, left = now - session.audiences, session.audiences - now
-        cursor = await self._move(session, joined, left)
-        self._hide(session)
+        settled = await self._settle(session, principal)
         self._watch_expiry(session)
-        if joined or left:
-            self._send(session.sid, "state", {"joined": cursor, "left": sorted(left)})
+        if settled.moves:
+            self._send(session.sid, "state", settled.moves)
         expires_at = principal.expires_at or 0
         return {"expires_in": max(0.0, (expires_at - now_ms()) / 1000)}
 
@@ -342,16 +367,17 @@ class NotificationsNamespace:
 
     async def _set_preferences(self, session: _Session, args: object) -> object:
         changed = await self._feed.set_preferences(session.principal, args, origin=session.sid)
-        self._apply_preferences(session, changed)
+        self._apply_preferences(session, Preferences(**changed))
         return changed
 
     async def _subscribe_topic(self, session: _Session, args: object) -> object:
         answer = await self._feed.subscribe_topic(session.principal, args, origin=session.sid)
-        return {"cursor": await self._move(session, Cursor.parse(answer["cursor"]), ())}
+        await self._settle(session)
+        return {"cursor": str(self._stand(session, Cursor.parse(answer["cursor"])))}
 
-    async def _unsubscribe_topic(self, session: _Session, args: Any) -> object:
+    async def _unsubscribe_topic(self, session: _Session, args: object) -> object:
         answer = await self._feed.unsubscribe_topic(session.principal, args, origin=session.sid)
-        await self._leave(session, [f"topic:{args['topic']}"])
+        await self._settle(session)
         return answer
 
     # What the hub delivers
@@ -371,10 +397,14 @@ class NotificationsNamespace:
             for user in entry.notification.excluded
             for session in self._users.get(user, ())
         }
-        return skip | excluded
+        return skip | excluded if excluded else skip
 
     def tell(self, user: str, event: str, data: Any, skip: str | None) -> None:
-        """Pass an event on to the user's connections; some change the connections themselves."""
+        """Pass an event on to the user's connections.
+
+        What changes the connections themselves is looked up, not believed: whoever can write to the
+        bus must not be able to move users between logs.
+        """
         sessions = [s for s in self._users.get(user, ()) if s.sid != skip]
         if not sessions:
             return
@@ -383,22 +413,27 @@ class NotificationsNamespace:
                 self._spawn(self._follow(session, data))
             return
         if event == "preferences":
+            preferences = Preferences(**data)
             for session in sessions:
-                self._apply_preferences(session, data)
+                self._apply_preferences(session, preferences)
         skipped = () if skip is None else (skip,)
         self._rooms.send(NAMESPACE, f"user:{user}", _frame(event, data), skip=skipped)
 
     async def _follow(self, session: _Session, state: Mapping[str, Any]) -> None:
         """Another device subscribed to a topic, or ended a subscription: so does this one."""
-        joined = Cursor.parse(state.get("joined", ""))
-        cursor = await self._move(session, joined, state.get("left", ()))
-        if session.sid in self._sessions:
-            moved = {**state, "joined": cursor} if joined else dict(state)
-            self._send(session.sid, "state", moved)
+        try:
+            settled = await self._settle(session)
+        except RequestError as error:
+            self._close(session, error.code)  # it comes back to the logs it belongs to
+            return
+        rest = {key: value for key, value in state.items() if key not in ("joined", "left")}
+        if rest or settled.moves:
+            self._send(session.sid, "state", {**settled.moves, **rest})
 
-    def _apply_preferences(self, session: _Session, preferences: Mapping[str, Any]) -> None:
-        session.preferences = Preferences(**preferences)
-        self._hide(session)
+    def _apply_preferences(self, session: _Session, preferences: Preferences) -> None:
+        if preferences.version >= session.preferences.version:
+            session.preferences = preferences
+            self._hide(session)
 
     def _send(self, sid: str, event: str, data: object) -> None:
         self._rooms.send_to(NAMESPACE, sid, _frame(event, data))
@@ -410,7 +445,7 @@ class NotificationsNamespace:
 
 
 def _frame(event: str, data: object) -> Frame:
-    return Frame.message(f'2{NAMESPACE},["{event}",{orjson.dumps(data).decode()}]')
+    return Frame.message(f"2{NAMESPACE},{orjson.dumps([event, data]).decode()}")
 
 
 def _entry_frame(entry: Entry) -> Frame:

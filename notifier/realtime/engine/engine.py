@@ -131,12 +131,14 @@ class Engine:
         return saved()
 
     def claim(self, sid: str, key: Hashable, limit: int) -> bool:
-        """Count a connection under a key (a user, say) until it ends.
+        """Count a connection under a key (a user, say), once, until it ends.
 
         False, and not counted, if `limit` connections (0: any number) are counted already.
         UnknownSession if there is no such connection.
         """
         connection = self._connection(sid)
+        if key in connection.claims:
+            return True
         if connection.closed or not self.core.admission.claim(key, limit):
             return False
         connection.claims = (*connection.claims, key)
