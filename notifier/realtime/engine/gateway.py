@@ -157,7 +157,7 @@ class Gateway:
             if request.method == "GET":
                 return await self._poll(request, connection, polling)
             if request.method == "POST":
-                await polling.post(request)
+                await polling.post(request, request.query.get("t"))
                 if connection.reason in OK_AFTER:
                     return answers.ok()
         except PayloadTooLarge as error:
@@ -174,7 +174,7 @@ class Gateway:
     async def _poll(
         self, request: web.Request, connection: Connection, polling: Polling
     ) -> web.StreamResponse:
-        body = await polling.poll()
+        body = await polling.poll(request.query.get("t"))
         if request.transport is None or request.transport.is_closing():
             # What was meant for this poll is lost: the client has to come back and say what it has.
             connection.lost(reasons.TRANSPORT_CLOSE)

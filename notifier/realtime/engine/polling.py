@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,25 @@ if TYPE_CHECKING:
     from .packets import Frame
     from .websocket import Owner
 
+# Some clients send the time in whole seconds as `t`: two requests of one second look the same.
+SECONDS = re.compile(r"[0-9]{10}")
+
 
 class Polling:
     """The transport between requests: what waits for the next poll, what came with a POST."""
 
-    __slots__ = ("_core", "_handled", "_inbox", "_poll", "_posting", "outbox", "owner", "probing")
+    __slots__ = (
+        "_core", "_handled", "_inbox", "_last_poll", "_last_post", "_poll", "_posting", "outbox",
+        "owner", "probing",
+    )  # fmt: skip
     name = "polling"
 
     def __init__(self, core: Core, owner: Owner) -> None:
         self._core = core
         self.owner: Owner | None = owner
         self._poll: asyncio.Future[None] | None = None
+        self._last_poll: str | None = None
+        self._last_post: str | None = None
         self._posting = False
         self._inbox: deque[str | bytes] = deque()
         self._handled: asyncio.Future[None] | None = None
@@ -61,10 +70,19 @@ class Polling:
             self._handled.set_result(None)
         return None
 
-    async def poll(self) -> str:
-        """The body for a GET, once there is something to tell. ProtocolError on a second poll."""
+    async def poll(self, stamp: str | None) -> str:
+        """The body for a GET, once there is something to tell.
+
+        ProtocolError on a second poll, and on a repeated one. `stamp` is the `t` of the request,
+        which clients make a fresh one for each. If it comes again, the network lost the answer and
+        the client's HTTP library asked again by itself: what was in that answer is gone, and only
+        a new connection can bring it back.
+        """
         if self._poll is not None:
             raise ProtocolError("overlapping polls")
+        if _is_repeated(stamp, self._last_poll):
+            raise ProtocolError("a repeated poll")
+        self._last_poll = stamp
         if not self.outbox and not self.probing:
             self._poll = asyncio.get_running_loop().create_future()
             try:
@@ -80,13 +98,17 @@ class Polling:
             self.owner.emptied()
         return encode_payload(frames or [NOOP_FRAME])
 
-    async def post(self, request: web.Request) -> None:
+    async def post(self, request: web.Request, stamp: str | None) -> None:
         """Read the body of a POST and wait until all its packets are handled.
 
-        ProtocolError if the body is invalid, too large, too slow or comes while another does.
+        ProtocolError if the body is invalid, too large, too slow, comes while another does, or is
+        repeated (see `poll`): nothing is handled twice.
         """
         if self._posting:
             raise ProtocolError("overlapping posts")
+        if _is_repeated(stamp, self._last_post):
+            raise ProtocolError("a repeated post")
+        self._last_post = stamp
         self._posting = True
         try:
             packets = decode_payload(await self._body(request))
@@ -150,3 +172,7 @@ class Polling:
             raise ProtocolError("the body did not come to its end") from None
         except UnicodeDecodeError:
             raise ProtocolError("invalid UTF-8") from None
+
+
+def _is_repeated(stamp: str | None, last: str | None) -> bool:
+    return stamp is not None and stamp == last and not SECONDS.fullmatch(stamp)
