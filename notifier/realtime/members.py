@@ -111,3 +111,13 @@ class Space:
         if (own := self.members.get(room)) is not None:
             return (own,)
         return self.rooms.get(room, ())
+
+    def chosen(self, room: str | None, sids: Iterable[str]) -> list[Member]:
+        """Those of `audience(room)` that have one of these sids, without looking at the others."""
+        members = [self.members[sid] for sid in dict.fromkeys(sids) if sid in self.members]
+        if room is None:
+            return [member for member in members if member.state == CONNECTED]
+        if (own := self.members.get(room)) is not None:
+            return [own] if own in members else []
+        present = self.rooms.get(room, ())
+        return [member for member in members if member in present]

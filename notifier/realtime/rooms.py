@@ -44,14 +44,15 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
     ) -> int:
         """Write a frame to every member of a room (None: of the namespace), without waiting.
 
-        Sids in `skip`, and if `only` is given those not in it, are left out. Returns to how many
-        it went, those that hold it included.
+        Sids in `skip`, and if `only` is given those not in it, are left out; then it costs what
+        `only` costs, not the room. Returns to how many it went, those that hold it included.
         """
-        members = list(self._in_room(namespace, room))
+        if only is None:
+            members = list(self._in_room(namespace, room))
+        else:
+            members = self._chosen(namespace, room, only)
         if skip:
             members = [member for member in members if member.sid not in skip]
-        if only is not None:
-            members = [member for member in members if member.sid in only]
         limit = self._limit
         for member in members:
             member.deliver(room, tag, frame, limit)
@@ -264,6 +265,10 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
     def _in_room(self, namespace: str, room: str | None) -> Iterable[Member]:
         space = self._spaces.get(namespace)
         return () if space is None else space.audience(room)
+
+    def _chosen(self, namespace: str, room: str | None, sids: Collection[str]) -> list[Member]:
+        space = self._spaces.get(namespace)
+        return [] if space is None else space.chosen(room, sids)
 
     def _member(self, sid: str, namespace: str) -> Member | None:
         space = self._spaces.get(namespace)

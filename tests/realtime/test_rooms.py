@@ -94,6 +94,35 @@ async def test_skip_and_only(crowd: Crowd) -> None:
     assert [crowd.got(sid) for sid in (ada, bob, eve)] == [["b"], ["a", "c"], ["a"]]
 
 
+async def test_only_in_every_kind_of_room(crowd: Crowd) -> None:
+    """Who is chosen must be in the room as well: a room, a client's own, or the namespace."""
+    ada, bob, eve = await crowd.connected("r"), await crowd.connected(), await crowd.connecting()
+    everybody = [ada, bob, eve, ada]
+    assert crowd.rooms.send(NS, "r", A, only=everybody) == 1
+    assert crowd.rooms.send(NS, ada, B, only=everybody) == 1
+    assert crowd.rooms.send(NS, ada, B, only=[bob]) == 0
+    assert crowd.rooms.send(NS, None, C, only=everybody) == 2
+    assert crowd.rooms.send("/", None, C, only=everybody) == 0
+    assert crowd.rooms.send(NS, "no room", C, only=everybody) == 0
+    assert [crowd.got(sid) for sid in (ada, bob)] == [["a", "b", "c"], ["c"]]
+
+
+class Unseen(set[Any]):
+    """A set that may be asked for members, but not walked through."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("everybody was looked at")
+
+
+async def test_only_looks_at_the_chosen(crowd: Crowd) -> None:
+    """Sending to some of a room does not look at the others."""
+    ada = await crowd.connected("r")
+    space = crowd.rooms._spaces[NS]
+    space.rooms["r"] = Unseen(space.rooms["r"])
+    assert crowd.rooms.send(NS, "r", A, only=[ada]) == 1
+    assert crowd.got(ada) == ["a"]
+
+
 async def test_send_to_the_namespace(crowd: Crowd) -> None:
     """Without a room a frame goes to all that are connected, not to those still connecting."""
     ada, bob, other = (

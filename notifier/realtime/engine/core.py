@@ -39,8 +39,7 @@ class Core:
         """The core for these settings; the wheel is as fine as the heartbeat needs."""
         shortest = min(options.ping_interval, options.ping_timeout)
         resolution = min(COARSEST, max(FINEST, shortest / PRECISION))
-        metrics = EngineMetrics()
-        return cls(options, metrics, Wheel(resolution, metrics), Admission(options))
+        return cls(options, EngineMetrics(), Wheel(resolution), Admission(options))
 
 
 class Host(Protocol):

@@ -21,6 +21,7 @@ from .errors import ProtocolError, Refused, UnknownSession
 from .gateway import Gateway
 from .options import EngineOptions
 from .packets import MESSAGE, Frame
+from .pulse import Pulse
 from .requests import client_address
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Engine:
     def attach(self, app: web.Application, path: str = "engine.io") -> None:
         """Add the route `/path/` to the application, and the shutdown to its own."""
         app.router.add_route("*", f"/{path.strip('/')}/", self.handle_request)
+        app.cleanup_ctx.append(self._measuring)
         app.on_shutdown.append(self._on_shutdown)
 
     def on(self, event: str, handler: Handler | None = None) -> Any:
@@ -279,3 +281,9 @@ class Engine:
 
     async def _on_shutdown(self, app: web.Application) -> None:
         await self.shutdown()
+
+    async def _measuring(self, app: web.Application) -> AsyncIterator[None]:
+        pulse = Pulse(self.metrics)
+        pulse.start()
+        yield
+        pulse.stop()

@@ -16,7 +16,7 @@ class EngineMetrics:
     outbox_bytes: int = 0
     """Gauge: bytes that wait for readers which are behind."""
     loop_lag: float = 0.0
-    """Gauge: how many seconds late the last tick of the timer wheel came."""
+    """Gauge: how many seconds late the event loop was when last measured, see `Pulse`."""
     opened: int = 0
     """Counter: connections that were accepted."""
     refused: int = 0

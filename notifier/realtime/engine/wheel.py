@@ -6,8 +6,6 @@ import asyncio
 import logging
 from typing import Protocol
 
-from .metrics import EngineMetrics
-
 logger = logging.getLogger(__name__)
 
 NOWHERE = -1
@@ -29,9 +27,8 @@ class Wheel:
     Times are those of the running loop: monotonic. An empty wheel holds no timer.
     """
 
-    def __init__(self, resolution: float, metrics: EngineMetrics) -> None:
+    def __init__(self, resolution: float) -> None:
         self._resolution = resolution
-        self._metrics = metrics
         self._slots: dict[int, set[Item]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,7 +66,6 @@ class Wheel:
     def _tick(self, boundary: float) -> None:
         self._timer = None
         now = asyncio.get_running_loop().time()
-        self._metrics.loop_lag = max(0.0, now - boundary)
         # call_at may come a moment early: the boundary counts as reached.
         edge = int(max(now, boundary + self._resolution / 2) / self._resolution)
         for slot in sorted(slot for slot in self._slots if slot <= edge):

@@ -33,6 +33,38 @@ def test_per_address() -> None:
     admission.admit("a")
 
 
+@pytest.mark.parametrize(
+    ("address", "same", "other"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::1"),
+        ("2001:DB8:0:0::1", "2001:db8::2", "2001:db8:0:1::1"),
+        ("fe80::1%eth0", "fe80::2", "fe81::1"),
+        ("::ffff:10.0.0.1", "10.0.0.1", "::ffff:10.0.0.2"),
+        ("10.0.0.1", "10.0.0.1", "10.0.0.2"),
+        ("[::1]:80", "[::1]:80", "[::1]:81"),
+    ],
+)
+def test_networks(address: str, same: str, other: str) -> None:
+    """An IPv6 address counts as its network of 64 bits; whoever has one has all of it."""
+    admission = Admission(EngineOptions(connections_per_address=1))
+    admission.admit(address)
+    with pytest.raises(Refused):
+        admission.admit(same)
+    admission.admit(other)
+    admission.leave(other)
+    admission.leave(address)
+    admission.admit(same)
+
+
+def test_connects_of_a_network() -> None:
+    """How often a network connects is counted for all its addresses together."""
+    admission = Admission(EngineOptions(connects_per_address=2))
+    admission.admit("2001:db8::1")
+    admission.admit("2001:db8::2")
+    with pytest.raises(Refused):
+        admission.admit("2001:db8::3")
+
+
 def test_connects_per_minute() -> None:
     """An address may connect so many times a minute, whether it stays or not."""
     now = [120.0]

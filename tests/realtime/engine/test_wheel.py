@@ -7,7 +7,6 @@ import logging
 
 import pytest
 
-from notifier.realtime.engine.metrics import EngineMetrics
 from notifier.realtime.engine.wheel import NOWHERE, Wheel
 from tests.realtime.engine.wire import until
 
@@ -30,7 +29,7 @@ class Alarm:
 @pytest.fixture
 def wheel() -> Wheel:
     """A fine wheel."""
-    return Wheel(RESOLUTION, EngineMetrics())
+    return Wheel(RESOLUTION)
 
 
 def now() -> float:
