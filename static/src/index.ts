@@ -1,7 +1,8 @@
 export { createNotifier, type NotifierOptions } from "./client/create.ts";
-export type { Notifier, NotifierEvents, Snapshot } from "./client/notifier.ts";
+export type { Notifier } from "./client/notifier.ts";
+export type { NotifierEvents, Snapshot } from "./client/snapshot.ts";
 export type { ConnectionState } from "./client/connection.ts";
-export type { Catalogue, TypeInfo } from "./client/catalogue.ts";
+export type { TypeInfo } from "./client/catalogue.ts";
 export { safeImage, safeUrl } from "./client/url.ts";
 export { NotifierError } from "./client/errors.ts";
 export type { Counts, Entry, FeedEntry, Priority, StateChange } from "./client/protocol.ts";

@@ -1,4 +1,5 @@
 import type { Priority } from "./protocol.ts";
+import type { Tokens } from "./tokens.ts";
 
 /** How notifications of one type look and where they are shown. */
 export interface TypeInfo {
@@ -13,8 +14,6 @@ export interface TypeInfo {
   mutable: boolean;
 }
 
-export type Catalogue = ReadonlyMap<string, TypeInfo>;
-
 /** For a type the catalogue does not know: shown plainly rather than not at all. */
 export const NEUTRAL: TypeInfo = {
   label: "",
@@ -26,10 +25,34 @@ export const NEUTRAL: TypeInfo = {
   mutable: true,
 };
 
-/** The types this user may receive; throws when the server cannot be reached or refuses. */
-export async function fetchCatalogue(url: string, token: string): Promise<Catalogue> {
-  const response = await fetch(`${url}/v1/types`, { headers: { Authorization: `Bearer ${token}` } });
-  if (!response.ok) throw new Error(`The type catalogue was answered with ${response.status}.`);
-  const { types } = (await response.json()) as { types: Record<string, Partial<TypeInfo>> };
-  return new Map(Object.entries(types).map(([name, info]) => [name, { ...NEUTRAL, ...info }]));
+/** The types this user may receive, fetched once; asked for again after a failure. */
+export class Catalogue {
+  #types: ReadonlyMap<string, TypeInfo> = new Map();
+  #request: Promise<void> | undefined;
+
+  constructor(
+    private readonly url: string,
+    private readonly tokens: Tokens,
+    private readonly loaded: () => void,
+  ) {}
+
+  info(type: string): TypeInfo {
+    return this.#types.get(type) ?? NEUTRAL;
+  }
+
+  /** Without types notifications look neutral, so a failure is nobody's; the next connection loads again. */
+  load(): void {
+    this.#request ??= this.#fetch().catch(() => {
+      this.#request = undefined;
+    });
+  }
+
+  async #fetch(): Promise<void> {
+    const authorization = `Bearer ${await this.tokens.current()}`;
+    const response = await fetch(`${this.url}/v1/types`, { headers: { Authorization: authorization } });
+    if (!response.ok) throw new Error(`The type catalogue was answered with ${response.status}.`);
+    const { types } = (await response.json()) as { types: Record<string, Partial<TypeInfo>> };
+    this.#types = new Map(Object.entries(types).map(([name, info]) => [name, { ...NEUTRAL, ...info }]));
+    this.loaded();
+  }
 }

@@ -125,11 +125,11 @@ export class Connection {
   #refused(error: NotifierError): void {
     if (!this.#wanted) return;
     if (!REFUSED_FOR_GOOD.has(error.code)) return this.#retry(error.retryAfter);
+    this.tokens.forget();
     if (error.code === "forbidden" || this.#renewedToken || !this.tokens.renewable) {
       return this.#change("unauthenticated");
     }
     this.#renewedToken = true;
-    this.tokens.forget();
     this.#attempt();
   }
 

@@ -1,68 +1,31 @@
 import * as inboxes from "../inbox/inbox.ts";
-import type { Inbox, Item } from "../inbox/inbox.ts";
+import type { Inbox } from "../inbox/inbox.ts";
 import type { LinkFactory } from "../links/link.ts";
-import { type Catalogue, NEUTRAL, type TypeInfo, fetchCatalogue } from "./catalogue.ts";
-import { Connection, type ConnectionState } from "./connection.ts";
+import { Catalogue, type TypeInfo } from "./catalogue.ts";
+import { Connection } from "./connection.ts";
 import { formatCursor, type Position, parseCursor } from "./cursor.ts";
 import { Emitter } from "./emitter.ts";
-import { NotifierError } from "./errors.ts";
+import type { NotifierError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
-import type { Counts, RequestName, Requests, StateChange, SyncAnswer, Synced } from "./protocol.ts";
+import { Feed } from "./feed.ts";
+import type { Entry, RequestName, Requests, StateChange, SyncAnswer, Synced } from "./protocol.ts";
 import { type LogEvent, Reader } from "./reader.ts";
+import type { NotifierEvents, Snapshot } from "./snapshot.ts";
 import { type TokenSource, Tokens } from "./tokens.ts";
 
-/** One screenful and a little more; the server allows 100. */
-const PAGE = 20;
-const LONGEST_PAGE = 100;
 /** How long "clear all" can be taken back. */
 const UNDO_MS = 6_000;
-
-/** All there is to show, as one immutable value; a new one after every change. */
-export interface Snapshot extends Readonly<Counts> {
-  readonly connection: ConnectionState;
-  /** Newest first. */
-  readonly items: readonly Item[];
-  /** How far this client has read, as text; undefined before the first connection. */
-  readonly cursor: string | undefined;
-  /** False until the first page is here. */
-  readonly loaded: boolean;
-  /** True when older notifications can be loaded. */
-  readonly more: boolean;
-  /** Why the newest page could not be loaded. */
-  readonly problem: NotifierError | undefined;
-  /** True while "clear all" can be taken back. */
-  readonly undoable: boolean;
-}
-
-export interface NotifierEvents {
-  /** A new notification, once. `replayed`: it was missed while away. */
-  notification: { item: Item; replayed: boolean };
-  /** These left the inbox without our doing: withdrawn, replaced, expired, dismissed elsewhere. */
-  removed: { items: readonly Item[] };
-  /** Another device of this user read, unread, saw or dismissed something. */
-  state: StateChange;
-  /** An action of this client was taken back. */
-  failed: NotifierError;
-  /** The catalogue of types arrived. */
-  types: Catalogue;
-  /** Everything that travels, for a protocol log. */
-  wire: { direction: "in" | "out"; name: string; payload: unknown };
-}
 
 /** A client of one user: connects at once, stays connected, holds the inbox. */
 export class Notifier {
   #inbox: Inbox = inboxes.EMPTY;
-  #problem: NotifierError | undefined;
   #snapshot: Snapshot;
   #known = false;
-  #turn = 0;
-  #catalogue: Catalogue = new Map();
-  #catalogueRequest: Promise<void> | undefined;
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
   #seeing: Promise<void> | undefined;
   readonly #listeners = new Emitter<{ snapshot: Snapshot }>();
   readonly #events = new Emitter<NotifierEvents>();
-  readonly #tokens: Tokens;
+  readonly #catalogue: Catalogue;
   readonly #connection: Connection;
   readonly #reader = new Reader({
     cursor: () => this.#inbox.cursor,
@@ -70,21 +33,31 @@ export class Notifier {
     sync: () => this.#sync(),
     broken: () => this.#connection.restart(),
   });
+  readonly #feed = new Feed({
+    inbox: () => this.#inbox,
+    update: (inbox) => this.#update(inbox),
+    request: (args) => this.#request("feed", args),
+    changed: () => this.#publish(),
+  });
   readonly #expiry = new Expiry({
     expired: (ids) => this.#remove(ids),
-    settled: () => this.#refresh(),
+    settled: () => this.#feed.refresh(),
   });
 
   constructor(
-    private readonly url: string,
-    tokens: TokenSource,
+    url: string,
+    source: TokenSource,
     link: LinkFactory,
   ) {
-    this.#tokens = new Tokens(tokens);
-    this.#connection = new Connection(url, link, this.#tokens, () => this.#since(), {
+    const tokens = new Tokens(source);
+    this.#catalogue = new Catalogue(url, tokens, () => this.#events.emit("types", undefined));
+    this.#connection = new Connection(url, link, tokens, () => this.#since(), {
       changed: () => this.#publish(),
       opened: () => this.#reader.replay(),
-      closed: () => this.#reader.replay(),
+      closed: () => {
+        this.#reader.replay();
+        this.#feed.forget();
+      },
       event: (name, payload) => {
         this.#events.emit("wire", { direction: "in", name, payload });
         if (name === "synced") this.#synced(payload as Synced);
@@ -116,13 +89,13 @@ export class Notifier {
 
   /** How a type looks and where it is shown; neutral for an unknown one. */
   typeInfo(name: string): TypeInfo {
-    return this.#catalogue.get(name) ?? NEUTRAL;
+    return this.#catalogue.info(name);
   }
 
   connect(): void {
     globalThis.addEventListener?.("pagehide", this.#leave);
     this.#connection.connect();
-    this.#loadCatalogue();
+    this.#catalogue.load();
   }
 
   /** Goes offline until `connect`; what was loaded stays. A pending clear is carried out first. */
@@ -175,36 +148,17 @@ export class Notifier {
   undoClear(): void {
     clearTimeout(this.#undoTimer);
     this.#update(inboxes.unclear(this.#inbox));
-    this.#refresh();
+    this.#feed.refresh();
   }
 
-  /** Loads the newest notifications again; the window keeps its length. */
-  async reload(): Promise<void> {
-    const turn = ++this.#turn;
-    const limit = Math.min(LONGEST_PAGE, Math.max(PAGE, this.#inbox.items.length));
-    try {
-      const page = await this.#request("feed", { limit });
-      if (turn !== this.#turn) return;
-      this.#problem = undefined;
-      this.#update(inboxes.loadNewest(this.#inbox, page));
-    } catch (error) {
-      this.#problem = error as NotifierError;
-      this.#publish();
-      throw error;
-    }
+  /** Loads the newest notifications again. */
+  reload(): Promise<void> {
+    return this.#feed.reload();
   }
 
   /** Loads the page after the last loaded one; nothing at the end. */
-  async loadMore(): Promise<void> {
-    const before = this.#inbox.next;
-    if (before === null) return;
-    const page = await this.#request("feed", { limit: PAGE, before });
-    if (this.#inbox.next === before) this.#update(inboxes.loadOlder(this.#inbox, page));
-  }
-
-  /** A reload that nobody asked for: a failure shows as the snapshot's `problem`. */
-  #refresh(): void {
-    this.reload().catch(() => undefined);
+  loadMore(): Promise<void> {
+    return this.#feed.loadMore();
   }
 
   #since(): string | undefined {
@@ -216,8 +170,8 @@ export class Notifier {
     this.#known = true;
     this.#reader.live();
     this.#update(inboxes.withCounts({ ...this.#inbox, cursor: parseCursor(cursor) }, counts));
-    this.#loadCatalogue();
-    this.#refresh();
+    this.#catalogue.load();
+    this.#feed.refresh();
   }
 
   #take(event: LogEvent, position: Position | undefined): void {
@@ -227,7 +181,7 @@ export class Notifier {
     if (event.name === "state") this.#follow(event.payload);
   }
 
-  #arrive(entry: Parameters<typeof inboxes.arrive>[1], replayed: boolean): void {
+  #arrive(entry: Entry, replayed: boolean): void {
     const before = this.#inbox;
     this.#update(inboxes.arrive(before, entry));
     const item = this.#inbox.items[0];
@@ -258,7 +212,7 @@ export class Notifier {
     else this.#reset();
     const cursor = parseCursor(answer.cursor);
     this.#update(inboxes.withCounts({ ...this.#inbox, cursor }, answer));
-    if (!answer.recovered) this.#refresh();
+    if (!answer.recovered) this.#feed.refresh();
   }
 
   #catchUp({ items, removed = [] }: SyncAnswer): void {
@@ -294,10 +248,10 @@ export class Notifier {
     const { cleared } = this.#inbox;
     if (!cleared) return;
     const target = { all: true as const, cursor: formatCursor(cleared.cursor) };
-    this.#turn++; // a page asked for before this still has what is cleared now
+    this.#feed.forget(); // a page asked for before this still has what is cleared now
     this.#update({ ...this.#inbox, cleared: undefined });
     this.#request("dismiss", target).then(
-      () => this.#refresh(),
+      () => this.#feed.refresh(),
       (error: NotifierError) => {
         this.#update(inboxes.unclear({ ...this.#inbox, cleared }));
         this.#events.emit("failed", error);
@@ -314,18 +268,6 @@ export class Notifier {
   async #request<N extends RequestName>(name: N, args: Requests[N][0]): Promise<Requests[N][1]> {
     this.#events.emit("wire", { direction: "out", name, payload: args });
     return this.#connection.request(name, args);
-  }
-
-  #loadCatalogue(): void {
-    this.#catalogueRequest ??= this.#fetchCatalogue().catch(() => {
-      // Types only dress a notification: without them it looks neutral. The next connection asks again.
-      this.#catalogueRequest = undefined;
-    });
-  }
-
-  async #fetchCatalogue(): Promise<void> {
-    this.#catalogue = await fetchCatalogue(this.url, await this.#tokens.current());
-    this.#events.emit("types", this.#catalogue);
   }
 
   #update(inbox: Inbox): void {
@@ -350,7 +292,7 @@ export class Notifier {
       cursor: this.#since(),
       loaded,
       more: next !== null,
-      problem: this.#problem,
+      problem: this.#feed.problem,
       undoable: cleared !== undefined,
     };
   }

@@ -1,5 +1,5 @@
 import type { NotifierError } from "../client/errors.ts";
-import type { Snapshot } from "../client/notifier.ts";
+import type { Snapshot } from "../client/snapshot.ts";
 import type { Messages } from "../locales/en.ts";
 import { button, h, setText } from "./dom.ts";
 

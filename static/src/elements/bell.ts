@@ -1,4 +1,5 @@
-import type { Notifier, Snapshot } from "../client/notifier.ts";
+import type { Notifier } from "../client/notifier.ts";
+import type { Snapshot } from "../client/snapshot.ts";
 import bellCss from "./bell.css?inline";
 import cardCss from "./card.css?inline";
 import { attempt, button, h, setText } from "./dom.ts";

@@ -1,4 +1,5 @@
-import type { Notifier, Snapshot } from "../client/notifier.ts";
+import type { Notifier } from "../client/notifier.ts";
+import type { Snapshot } from "../client/snapshot.ts";
 import type { Item } from "../inbox/inbox.ts";
 import type { Messages } from "../locales/en.ts";
 import { card, refreshTimes } from "./card.ts";

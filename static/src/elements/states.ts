@@ -1,4 +1,4 @@
-import type { Snapshot } from "../client/notifier.ts";
+import type { Snapshot } from "../client/snapshot.ts";
 import type { Messages } from "../locales/en.ts";
 import { button, h } from "./dom.ts";
 import { icon } from "./icons.ts";

@@ -15,12 +15,19 @@ type Answer =
 /** A link over Socket.IO; transports are tried in the order given. */
 export function socketioLink(transports: readonly Transport[]): LinkFactory {
   return (url, credentials, listener) => {
+    // Credentials that come when their attempt is over are not presented to the next one.
+    let attempt = 0;
     const socket = io(`${url}/notifications`, {
       auth: (present) => {
-        credentials().then(present, (error: unknown) => {
-          socket.disconnect();
-          listener.refused(asRefusal(error));
-        });
+        const mine = attempt;
+        credentials().then(
+          (given) => mine === attempt && present(given),
+          (error: unknown) => {
+            if (mine !== attempt) return;
+            socket.disconnect();
+            listener.refused(asRefusal(error));
+          },
+        );
       },
       transports: [...transports],
       tryAllTransports: true,
@@ -38,8 +45,14 @@ export function socketioLink(transports: readonly Transport[]): LinkFactory {
       if (reason !== "io client disconnect") listener.closed(reason);
     });
     return {
-      open: () => void socket.connect(),
-      close: () => void socket.disconnect(),
+      open: () => {
+        attempt++;
+        socket.connect();
+      },
+      close: () => {
+        attempt++;
+        socket.disconnect();
+      },
       request: (name, args) => request(socket, name, args),
     };
   };

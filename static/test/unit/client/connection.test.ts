@@ -64,6 +64,10 @@ test("a goodbye says when to return", async () => {
   expect(script.attempts).toBe(1);
   await vi.advanceTimersByTimeAsync(1);
   expect(script.attempts).toBe(2);
+  await script.online("");
+  script.drop();
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(script.attempts).toBe(3);
 });
 
 test("a server without room is left alone for as long as it asks", async () => {
@@ -94,6 +98,16 @@ test.each(["expired", "unauthenticated"])("after %s one new token is tried, then
   refuse(code);
   await vi.advanceTimersByTimeAsync(120_000);
   expect([connection.state, script.attempts]).toEqual(["unauthenticated", 2]);
+});
+
+test("after a sign-in the application connects with a token that was not refused", async () => {
+  const source = vi.fn().mockResolvedValueOnce("old").mockResolvedValueOnce("new").mockResolvedValueOnce("signed-in");
+  const connection = connect(source);
+  refuse("expired");
+  refuse("expired");
+  connection.connect();
+  await settle();
+  expect(script.opened.at(-1)).toEqual({ token: "signed-in" });
 });
 
 test("a fixed token that is refused is not tried again until the application connects", async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Notifier, NotifierEvents } from "../../../src/client/notifier.ts";
+import type { Notifier } from "../../../src/client/notifier.ts";
+import type { NotifierEvents } from "../../../src/client/snapshot.ts";
 import { entry, feedEntry, page } from "../builders.ts";
 import { Script, settle } from "../script.ts";
 
@@ -77,14 +78,27 @@ describe("connecting", () => {
     expect([ids(), notifier.snapshot.loaded]).toEqual([["900@user:42"], true]);
   });
 
-  test("a feed that cannot be loaded is a problem until it can", async () => {
+  test("a feed that cannot be loaded is a problem, and is tried again until it can", async () => {
     await script.online(CURSOR);
     await script.next("feed").refuse("store_unavailable");
     expect(notifier.snapshot.problem?.code).toBe("store_unavailable");
-    const again = notifier.reload();
+    await vi.advanceTimersByTimeAsync(1_000);
+    await script.next("feed").refuse("store_unavailable");
+    await vi.advanceTimersByTimeAsync(2_000);
     await script.next("feed").answer(page([], CURSOR));
-    await again;
     expect([notifier.snapshot.problem, notifier.snapshot.loaded]).toEqual([undefined, true]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(script.names()).toEqual([]);
+  });
+
+  test("a feed that failed is not asked for without a connection", async () => {
+    await script.online(CURSOR);
+    await script.next("feed").refuse("store_unavailable");
+    notifier.disconnect();
+    const request = vi.spyOn(script.asked, "push");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(request).not.toHaveBeenCalled();
+    expect(notifier.snapshot.problem?.code).toBe("store_unavailable");
   });
 
   test("the answer to an older reload does not win over a newer one", async () => {
@@ -95,6 +109,18 @@ describe("connecting", () => {
     await newer.answer(page([feedEntry("3@user:42", { read: true })], CURSOR));
     await older.answer(page([feedEntry("3@user:42")], CURSOR));
     expect([notifier.snapshot.items[0]?.read, notifier.snapshot.unread]).toEqual([true, 0]);
+  });
+
+  test("types that could not be fetched are fetched on the next connection", async () => {
+    vi.mocked(fetch).mockReset().mockResolvedValueOnce(new Response("", { status: 503 }));
+    const other = new Script();
+    const late = other.notifier();
+    await settle();
+    vi.mocked(fetch).mockResolvedValue(Response.json({ types: { message: { label: "Messages" } } }));
+    expect(late.typeInfo("message").label).toBe("");
+    await other.online(CURSOR);
+    expect(late.typeInfo("message").label).toBe("Messages");
+    late.disconnect();
   });
 
   test("types are fetched with the token and known afterwards; an unknown one is neutral", async () => {
@@ -233,6 +259,17 @@ describe("clear all", () => {
     notifier.clearAll();
     window.dispatchEvent(new Event("pagehide"));
     expect(script.names()).toEqual(["dismiss"]);
+  });
+
+  test("is not undone by a page that was asked for before it", async () => {
+    await loaded();
+    void notifier.reload();
+    notifier.clearAll();
+    await vi.advanceTimersByTimeAsync(6_000);
+    await script.next("feed").answer(page([feedEntry("3@user:42")], CURSOR));
+    expect(ids()).toEqual([]);
+    await script.next("dismiss").answer({ unread: 0, unseen: 0 });
+    expect(script.names()).toEqual(["feed"]);
   });
 
   test("that is refused comes back and is told", async () => {

@@ -1,0 +1,72 @@
+import * as inboxes from "../inbox/inbox.ts";
+import type { Inbox } from "../inbox/inbox.ts";
+import { Backoff } from "./backoff.ts";
+import type { NotifierError } from "./errors.ts";
+import type { FeedPage } from "./protocol.ts";
+
+/** One screenful and a little more; the server allows 100. */
+const PAGE = 20;
+const LONGEST_PAGE = 100;
+
+export interface FeedPort {
+  inbox(): Inbox;
+  update(inbox: Inbox): void;
+  request(args: { limit: number; before?: string }): Promise<FeedPage>;
+  /** `problem` changed. */
+  changed(): void;
+}
+
+/** Brings the pages of the feed into the inbox. */
+export class Feed {
+  /** Why the newest page could not be loaded. */
+  problem: NotifierError | undefined;
+  #turn = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #backoff = new Backoff();
+
+  constructor(private readonly port: FeedPort) {}
+
+  /** Loads the newest notifications again; the window keeps its length. Rejects with a NotifierError. */
+  async reload(): Promise<void> {
+    this.forget();
+    const turn = this.#turn;
+    const limit = Math.min(LONGEST_PAGE, Math.max(PAGE, this.port.inbox().items.length));
+    try {
+      const page = await this.port.request({ limit });
+      if (turn !== this.#turn) return;
+      this.problem = undefined;
+      this.#backoff.reset();
+      this.port.update(inboxes.loadNewest(this.port.inbox(), page));
+    } catch (error) {
+      this.problem = error as NotifierError;
+      this.port.changed();
+      throw error;
+    }
+  }
+
+  /** A reload that nobody waits for: tried again until it succeeds or is forgotten. */
+  refresh(): void {
+    this.reload().catch(({ code, retryAfter }: NotifierError) => {
+      // Without a connection there is nothing to try: the next one begins with a refresh.
+      if (code === "offline") return;
+      const wait = retryAfter === undefined ? this.#backoff.next() : this.#backoff.after(retryAfter);
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.refresh(), wait);
+    });
+  }
+
+  /** Loads the page after the last loaded one; nothing at the end. Rejects with a NotifierError. */
+  async loadMore(): Promise<void> {
+    const before = this.port.inbox().next;
+    if (before === null) return;
+    const page = await this.port.request({ limit: PAGE, before });
+    const inbox = this.port.inbox();
+    if (inbox.next === before) this.port.update(inboxes.loadOlder(inbox, page));
+  }
+
+  /** Newest pages asked for before this are nobody's any more. */
+  forget(): void {
+    this.#turn++;
+    clearTimeout(this.#timer);
+  }
+}
