@@ -53,7 +53,10 @@ export class Notifier {
     this.#catalogue = new Catalogue(url, tokens, () => this.#events.emit("types", undefined));
     this.#connection = new Connection(url, link, tokens, () => this.#since(), {
       changed: () => this.#publish(),
-      opened: () => this.#reader.replay(),
+      opened: () => {
+        this.#reader.replay();
+        this.#catalogue.load();
+      },
       closed: () => {
         this.#reader.replay();
         this.#feed.forget();
@@ -95,7 +98,6 @@ export class Notifier {
   connect(): void {
     globalThis.addEventListener?.("pagehide", this.#leave);
     this.#connection.connect();
-    this.#catalogue.load();
   }
 
   /** Goes offline until `connect`; what was loaded stays. A pending clear is carried out first. */
@@ -170,7 +172,6 @@ export class Notifier {
     this.#known = true;
     this.#reader.live();
     this.#update(inboxes.withCounts({ ...this.#inbox, cursor: parseCursor(cursor) }, counts));
-    this.#catalogue.load();
     this.#feed.refresh();
   }
 

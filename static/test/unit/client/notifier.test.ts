@@ -115,12 +115,19 @@ describe("connecting", () => {
     vi.mocked(fetch).mockReset().mockResolvedValueOnce(new Response("", { status: 503 }));
     const other = new Script();
     const late = other.notifier();
-    await settle();
-    vi.mocked(fetch).mockResolvedValue(Response.json({ types: { message: { label: "Messages" } } }));
+    await other.online(CURSOR);
     expect(late.typeInfo("message").label).toBe("");
+    vi.mocked(fetch).mockResolvedValue(Response.json({ types: { message: { label: "Messages" } } }));
+    other.drop();
+    await vi.advanceTimersByTimeAsync(1_000);
     await other.online(CURSOR);
     expect(late.typeInfo("message").label).toBe("Messages");
     late.disconnect();
+  });
+
+  test("types are not asked for with a token that no server has accepted", async () => {
+    await settle();
+    expect(fetch).not.toHaveBeenCalled();
   });
 
   test("types are fetched with the token and known afterwards; an unknown one is neutral", async () => {

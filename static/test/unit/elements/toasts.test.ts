@@ -30,6 +30,14 @@ test("a toast is shown and spoken politely; an urgent one interrupts", async () 
   expect(now.inToasts("[role=alert]").textContent).toBe("Important. Title of 5@user:42");
 });
 
+test("what was spoken is not spoken again when something else changes", async () => {
+  now.script.send("notification", entry("4@user:42"));
+  await settle();
+  now.script.send("notification", entry("5@user:42", { type: "other" }));
+  await settle();
+  expect([shown().length, now.inToasts("[role=status]").textContent]).toEqual([2, "Title of 5@user:42"]);
+});
+
 test("several of one type are one toast with their number, and open the bell", async () => {
   now.script.send("notification", entry("4@user:42"));
   now.script.send("notification", entry("5@user:42"));
