@@ -20,8 +20,9 @@ import orjson
 from notifier.core.models import Entry, Kind, Notification
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import Frame
+from notifier.realtime.events import RESERVED
 from notifier.realtime.hub import Hub
-from notifier.realtime.rooms import Rooms
+from notifier.realtime.rooms import Rooms, arguments_of
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class RedisManager(Rooms):
         self.room_closed = self._forget_room
         channels.on_message = self._receive
         channels.on_gap = self._repair
+        channels.hear([self._everywhere])
 
     # Channels of the hub
 
@@ -93,6 +95,7 @@ class RedisManager(Rooms):
         The data must be JSON: nodes exchange no binary attachments.
         """
         namespace, room = namespace or "/", to or room
+        arguments = orjson.dumps([event, *arguments_of(data)])
         await super().emit(
             event, data, namespace=namespace, room=room, skip_sid=skip_sid, callback=callback
         )
@@ -101,9 +104,9 @@ class RedisManager(Rooms):
         for one in room if isinstance(room, list | tuple) else [room]:
             if isinstance(one, str) and self.is_sid_room(namespace, one):
                 continue
-            head = {"what": "emit", "namespace": namespace, "room": one, "event": event}
+            head = {"what": "emit", "namespace": namespace, "room": one, "skip": skip_sid}
             channel = self._everywhere if one is None else self._channel(namespace, one)
-            self._send(channel, {**head, "skip": skip_sid}, orjson.dumps(data))
+            self._send(channel, head, arguments)
 
     # Messages
 
@@ -130,11 +133,12 @@ class RedisManager(Rooms):
         if what == "entry" and self.hub is not None:
             self.hub.deliver(_entry(room, head, body))
         elif what == "tell" and self.hub is not None:
-            self.hub.tell(head["user"], head["event"], orjson.loads(body), head["skip"])
+            self.hub.tell(head["user"], _event(head["event"]), orjson.loads(body), head["skip"])
         elif what == "emit":
-            namespace, event = head["namespace"], orjson.dumps(head["event"])
+            namespace, (event, *arguments) = head["namespace"], orjson.loads(body)
             prefix = "" if namespace == "/" else f"{namespace},"
-            frame = Frame.message(f"2{prefix}[{event.decode()},{body.decode()}]")
+            text = orjson.dumps([_event(event), *arguments]).decode()
+            frame = Frame.message(f"2{prefix}{text}")
             skip = head["skip"] if isinstance(head["skip"], list) else [head["skip"]]
             self.send(namespace, head["room"], frame, skip=skip)
 
@@ -146,19 +150,18 @@ class RedisManager(Rooms):
 
     # Which rooms to hear of
 
-    async def start(self) -> None:
-        """Hear what is meant for every node."""
-        self._channels.start()
-        await self._channels.want([self._everywhere])
-
-    async def close(self) -> None:
-        await self._channels.close()
-
     def _hear_room(self, namespace: str, room: str) -> None:
         self._channels.hear([self._channel(namespace, room)])
 
     def _forget_room(self, namespace: str, room: str) -> None:
         self._channels.unwant([self._channel(namespace, room)])
+
+
+def _event(name: object) -> str:
+    """The name of an event as clients take it; at any other they would close their connection."""
+    if not isinstance(name, str) or name in RESERVED:
+        raise ValueError
+    return name
 
 
 def _entry_head(entry: Entry) -> dict[str, Any]:
@@ -178,6 +181,9 @@ def _entry_head(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(audience: str, head: dict[str, Any], content: bytes) -> Entry:
+    """Read an entry; any error if it is none. What is no JSON would end clients' connections."""
+    if type(head["seq"]) is not int or not isinstance(head["type"], str):
+        raise TypeError
     notification = Notification(
         id=head["id"],
         kind=Kind(head["kind"]),
@@ -189,4 +195,6 @@ def _entry(audience: str, head: dict[str, Any], content: bytes) -> Entry:
         copies=head["copies"],
         content=content,
     )
-    return Entry(audience, head["seq"], notification)
+    entry = Entry(audience, head["seq"], notification)
+    orjson.loads(entry.wire())
+    return entry

@@ -92,7 +92,7 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
     ) -> None:
         """Emit an event to a client, a room, several rooms or (None) the whole namespace."""
         skip = skip_sid if isinstance(skip_sid, list) else [] if skip_sid is None else [skip_sid]
-        arguments = [event, *_arguments(data)]
+        arguments = [event, *arguments_of(data)]
         target = to or room
         if callback is not None:
             self._emit_with_ack(arguments, namespace, target, skip, callback)
@@ -284,7 +284,8 @@ class Rooms(socketio.AsyncManager):  # type: ignore[misc]
             del self._spaces[namespace]
 
 
-def _arguments(data: Any) -> list[Any]:
+def arguments_of(data: Any) -> list[Any]:
+    """The arguments of an event as python-socketio's emit takes them: a tuple holds several."""
     if isinstance(data, tuple):
         return list(data)
     return [] if data is None else [data]

@@ -49,9 +49,18 @@ class Client:
         self.sio = socketio.AsyncClient(reconnection=False, http_session=http)
         for event in EVENTS:
             self.sio.on(event, self._note(event), namespace=NAMESPACE)
-        await self.sio.connect(
-            self.url, namespaces=[NAMESPACE], auth=self.auth, transports=["websocket"]
-        )
+        self._closing.push_async_callback(self.sio.disconnect)
+        try:
+            await self.sio.connect(
+                self.url,
+                namespaces=[NAMESPACE],
+                auth=self.auth,
+                transports=["websocket"],
+                wait_timeout=PATIENCE,
+            )
+        except BaseException:
+            await self._closing.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -60,7 +69,6 @@ class Client:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.sio.disconnect()
         await self._closing.aclose()
 
     @property
