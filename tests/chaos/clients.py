@@ -11,6 +11,7 @@ import aiohttp
 from tests.chaos.evidence import Diary
 from tests.chaos.reader import Reader
 from tests.chaos.sockets import Conversation, Lost, Pipe, PollingPipe, WebSocketPipe
+from tests.chaos.streams import WAIT_SECONDS, Requests
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
@@ -79,11 +80,14 @@ class Client:
             self.up = False
             await asyncio.sleep(self._next_pause(self._reason(self._session)))
 
+    def any_url(self) -> str:
+        return self._chance.choice(self._urls)
+
     async def _connect(self) -> None:
         name = self.diary.transport
         if name == "any":
             name = self._chance.choice(list(TRANSPORTS))
-        url = self._chance.choice(self._urls)
+        url = self.any_url()
         self.diary.note(f"connecting by {name} to node {self._urls.index(url)}")
         await TRANSPORTS[name](self, url)
 
@@ -124,6 +128,23 @@ async def by_engine_polling(client: Client, url: str) -> None:
         await pipe.close()
 
 
+async def by_stream(client: Client, url: str) -> None:
+    """Server-Sent Events."""
+    requests = Requests(client.http, client.reader, client.token)
+    await requests.stream(url, client.reading.wait, client.synced)
+
+
+async def by_poll(client: Client, url: str) -> None:
+    """Plain polling, each time at another node."""
+    requests = Requests(client.http, client.reader, client.token)
+    await requests.poll(url, wait=0)
+    client.diary.note("synced")
+    client.synced()
+    while True:
+        await client.reading.wait()
+        await requests.poll(client.any_url(), wait=WAIT_SECONDS)
+
+
 async def _converse(client: Client, pipe: Pipe) -> None:
     await Conversation(client.reader, client.token, pipe, client.synced).run()
 
@@ -131,4 +152,6 @@ async def _converse(client: Client, pipe: Pipe) -> None:
 TRANSPORTS: dict[str, Callable[[Client, str], Awaitable[None]]] = {
     "websocket": by_websocket,
     "engine polling": by_engine_polling,
+    "stream": by_stream,
+    "poll": by_poll,
 }

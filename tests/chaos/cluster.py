@@ -16,7 +16,7 @@ from pymongo import AsyncMongoClient
 from tests.chaos.evidence import Place
 from tests.chaos.plan import User
 from tests.chaos.proxy import Proxy
-from tests.servers import NotifierProcess, ReplicaSet, Valkey, clean_environment
+from tests.servers import NotifierProcess, ReplicaSet, Valkey
 
 SECRET = "known to everybody who reads this line"
 
@@ -69,10 +69,10 @@ class Cluster:
             await proxy.start()
         self.mongo.ports = [link.port for link in self.mongo_links]
         await asyncio.gather(self.mongo.start(), self.redis.start())
-        await self._migrate()
         for node, link in zip(self.nodes, self.redis_links, strict=True):
             node.env = {**self._settings(), "REDIS_URL": f"redis://127.0.0.1:{link.port}/0"}
         self.mute.env = self._settings()
+        await self._migrate()
         await asyncio.gather(*(node.start() for node in [*self.nodes, self.mute]))
 
     async def stop(self) -> None:
@@ -101,7 +101,7 @@ class Cluster:
     async def _migrate(self) -> None:
         migration = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "notifier", "migrate"),
-            env={**clean_environment(), **self._settings()},
+            env=self.nodes[0].environment(),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )

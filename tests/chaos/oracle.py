@@ -149,8 +149,16 @@ def strange(evidence: Evidence) -> Iterator[str]:
 def slow_recovery(evidence: Evidence) -> Iterator[str]:
     """99 of 100 clients have caught up CAUGHT_UP_SECONDS after the end of a fault."""
     p99 = percentile(recoveries(evidence), 99)
-    if p99 > CAUGHT_UP_SECONDS:
-        yield f"the 99th percentile is {p99:.2f} s, more than {CAUGHT_UP_SECONDS:.0f} s"
+    if p99 <= CAUGHT_UP_SECONDS:
+        return
+    yield f"the 99th percentile is {p99:.2f} s, more than {CAUGHT_UP_SECONDS:.0f} s"
+    accepted = evidence.accepted()
+    for span, diary, last in _stragglers(evidence):
+        if last is not None and last.at - span.ended > CAUGHT_UP_SECONDS:
+            yield (
+                f"{_told(accepted[last.number])}; {diary.client} ({diary.transport}) showed it at "
+                f"{last.at:.3f}; {span.what} had ended at {span.ended:.3f}"
+            )
 
 
 def slow_repair(evidence: Evidence) -> Iterator[str]:
@@ -204,17 +212,23 @@ RULES: Mapping[str, Rule] = {
 def recoveries(evidence: Evidence) -> list[float]:
     """For each fault and client: seconds from the end of the fault until it had shown all that had
     been accepted before; 0 for who had by then."""
+    return [
+        0.0 if last is None else last.at - span.ended for span, _, last in _stragglers(evidence)
+    ]
+
+
+def _stragglers(evidence: Evidence) -> Iterator[tuple[Span, Diary, Shown | None]]:
+    """For each fault and client the last message that it showed only after the end of the fault,
+    of those accepted before."""
     ended = {number: attempt.ended for number, attempt in evidence.accepted().items()}
-    seconds = []
     for span in evidence.spans:
         for diary in evidence.diaries:
             late = [
-                shown.at - span.ended
+                shown
                 for shown in diary.shown
                 if shown.at > span.ended and ended.get(shown.number, shown.at) <= span.ended
             ]
-            seconds.append(max(late, default=0.0))
-    return seconds
+            yield span, diary, max(late, default=None)
 
 
 def during(evidence: Evidence, trouble: Trouble) -> Iterator[tuple[Span, Attempt]]:

@@ -192,7 +192,7 @@ def test_who_is_slow_to_catch_up_is_found() -> None:
     evidence = sound()
     ada(evidence).shown[:] = [shown(0), shown(1, at=7.6), *map(shown, (2, 3, 4))]
     assert recoveries(evidence) == [pytest.approx(5.1), 0.0]
-    assert broken(evidence) == ["slow recovery"]
+    assert set(broken(evidence)) == {"slow recovery"}
 
 
 def test_what_is_accepted_after_a_fault_is_not_counted_as_recovery() -> None:
