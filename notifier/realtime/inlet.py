@@ -136,7 +136,7 @@ class Inlet:
                 self.metrics.accepted += 1
             except RequestError as error:
                 self.metrics.refused += 1
-                logger.warning("refused an emitted notification: %s", error.detail)
+                logger.warning("refused an emitted notification: %.300r", error.detail)
             except Exception:
                 self.metrics.refused += 1
                 logger.exception("an emitted notification could not be published")
