@@ -18,6 +18,7 @@ from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
+from notifier.core.validity import Validity
 from notifier.errors import Overloaded
 from notifier.http.auth import TokenAuthenticator
 from notifier.http.demo import DemoSessions
@@ -26,6 +27,7 @@ from notifier.http.metrics import Metric, MetricsAccess
 from notifier.http.readers import OutboxLimits, Readers
 from notifier.http.routes import add_routes
 from notifier.http.services import Services
+from notifier.http.tickets import Tickets
 from notifier.http.tokens import TokenVerifier
 from notifier.identity import token_rules
 from notifier.realtime.bus import LocalBus
@@ -35,6 +37,7 @@ from notifier.realtime.hub import Hub
 from notifier.realtime.inlet import Inlet
 from notifier.realtime.namespace import NAMESPACE, NotificationsNamespace
 from notifier.realtime.redis import RedisManager
+from notifier.realtime.revalidation import Revalidation
 from notifier.realtime.rooms import Rooms
 from notifier.realtime.server import SocketServer
 from notifier.resources import client_folder
@@ -80,6 +83,7 @@ class Node:
         )
         self._stack.push_async_callback(self.publisher.close)
         self.feed = Feed(self.store, bus, self._types)
+        self.validity = Validity(self.store, bus)
         self.authenticator = await self._authenticator()
         self.server = self._socket_server()
         self.namespace = self._namespace()
@@ -87,6 +91,8 @@ class Node:
         self.readers = self._readers()
         self.inlet = await self._open_inlet()
         await self._stack.enter_async_context(_background(self._purge_forever()))
+        revalidation = Revalidation(self.hub, self.validity)
+        await self._stack.enter_async_context(_background(revalidation.run()))
         add_routes(self.app, self._services())
 
     async def drain(self) -> None:
@@ -121,7 +127,7 @@ class Node:
         keys = None
         if self.config.auth.jwks_url is not None:
             keys = JsonWebKeys(self.config.auth.jwks_url)
-        return TokenAuthenticator(TokenVerifier(self._rules, keys), self.store)
+        return TokenAuthenticator(TokenVerifier(self._rules, keys), self.validity, self.store)
 
     def _socket_server(self) -> SocketServer:
         server = SocketServer(self.rooms, _engine_options(self.config), namespaces=[NAMESPACE])
@@ -142,7 +148,9 @@ class Node:
         return namespace
 
     def _readers(self) -> Readers:
-        readers = Readers(self.hub, self.feed, self._seat, drain_seconds=DRAIN_SECONDS)
+        readers = Readers(
+            self.hub, self.feed, self.authenticator, self._seat, drain_seconds=DRAIN_SECONDS
+        )
 
         async def drain(_: web.Application) -> None:
             await readers.drain()
@@ -180,6 +188,8 @@ class Node:
             publisher=self.publisher,
             authenticator=self.authenticator,
             readers=self.readers,
+            tickets=Tickets(self.store, self.authenticator),
+            validity=self.validity,
             outbox=OutboxLimits(config.limits.outbox_bytes, config.limits.outbox_seconds),
             origins=frozenset(config.server.allowed_origins),
             requests_per_minute=config.limits.requests_per_minute,

@@ -304,7 +304,8 @@ ADMIN = "notifications:admin"
 class Principal:
     """The authenticated caller: a user with roles, or a service with a key.
 
-    ``expires_at`` is in milliseconds; a service key has none.
+    ``expires_at`` and ``issued_at`` are in milliseconds. A service key has no expiry; a token that
+    does not say when it was issued counts as issued at 0.
     """
 
     id: str
@@ -313,11 +314,24 @@ class Principal:
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] = frozenset()
     expires_at: int | None = None
+    issued_at: int = 0
 
     @property
     def publisher(self) -> str:
         """The owner of what this caller publishes, and of its idempotency keys."""
         return f"{'service' if self.is_service else 'user'}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What one user's tokens are good for no longer, by when they were issued (milliseconds).
+
+    ``tokens``: those issued until then prove nothing. ``roles``: those issued until then do not
+    prove this role.
+    """
+
+    tokens: int | None = None
+    roles: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from notifier.core.models import ADMIN, EVERYONE, PUBLISH, Preferences, Principal, Subscriber, View
+from notifier.core.models import (
+    ADMIN,
+    EVERYONE,
+    PUBLISH,
+    Preferences,
+    Principal,
+    Revocation,
+    Subscriber,
+    View,
+)
 from notifier.core.types import NotificationType
 
 
@@ -21,6 +30,27 @@ def may_publish(caller: Principal) -> Decision:
     if caller.scopes & {PUBLISH, ADMIN}:
         return Decision(True, "The caller has a scope for publishing.")
     return Decision(False, f"Publishing needs the scope {PUBLISH}.")
+
+
+def may_administer(caller: Principal) -> Decision:
+    """Whether the caller may take back what other users' tokens say."""
+    if ADMIN in caller.scopes:
+        return Decision(True, "The caller has the scope for administration.")
+    return Decision(False, f"This needs the scope {ADMIN}.")
+
+
+def is_revoked(caller: Principal, revocation: Revocation) -> Decision:
+    """Whether the caller's token as a whole has been taken back."""
+    if revocation.tokens is not None and caller.issued_at <= revocation.tokens:
+        return Decision(True, "The token was revoked after it was issued; get a new one.")
+    return Decision(False, "The token was issued after the last revocation.")
+
+
+def roles_left(caller: Principal, revocation: Revocation) -> frozenset[str]:
+    """The roles that the caller's token still proves."""
+    return frozenset(
+        role for role in caller.roles if caller.issued_at > revocation.roles.get(role, -1)
+    )
 
 
 def may_receive(kind: NotificationType, roles: Collection[str]) -> Decision:

@@ -18,6 +18,7 @@ from notifier.core.models import (
     Publication,
     Receipt,
     Ref,
+    Revocation,
     ServiceKey,
     Subscriber,
     View,
@@ -163,7 +164,29 @@ class Keys(Protocol):
         ...
 
 
-class Store(Log, Subscribers, Keys, Protocol):
+class Tickets(Protocol):
+    """Tickets that stand for a user once, known only by a digest."""
+
+    async def add_ticket(self, digest: str, principal: Principal, expires_at: int) -> None: ...
+
+    async def take_ticket(self, digest: str, *, now: int) -> Principal | None:
+        """Whom a ticket stands for; it is used up by this, on every node. None if it is no good."""
+        ...
+
+
+class Revocations(Protocol):
+    """What has been taken back from users' tokens."""
+
+    async def revoke(self, user: str, revocation: Revocation) -> None:
+        """Add to what is revoked. Each time moves forward, never back."""
+        ...
+
+    async def revocations(self, users: Collection[str]) -> dict[str, Revocation]:
+        """By user; those from whom nothing was taken are absent. One query."""
+        ...
+
+
+class Store(Log, Subscribers, Keys, Tickets, Revocations, Protocol):
     """All that is durable, and its life cycle."""
 
     async def migrate(self) -> None:
@@ -197,7 +220,14 @@ class Authenticator(Protocol):
     """Turns credentials into a principal."""
 
     async def user(self, token: object) -> Principal:
-        """The user a JWT speaks for. Raises ``Unauthenticated`` or ``TokenExpired``."""
+        """The user a JWT speaks for. Raises ``Unauthenticated`` or ``TokenExpired``.
+
+        What was revoked a few seconds ago may still count.
+        """
+        ...
+
+    async def recheck(self, caller: Principal) -> Principal:
+        """What is left of a user's token by now. Raises ``Unauthenticated`` if it was revoked."""
         ...
 
     async def caller(self, bearer: str) -> Principal:

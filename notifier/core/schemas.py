@@ -25,6 +25,7 @@ MAX_EXCLUDED = 1_000
 MAX_IDS = 500
 MAX_DATA_BYTES = 4_096
 MAX_DATA_DEPTH = 16
+MAX_REVOKED_ROLES = 50
 MAX_TTL = 366 * 86_400
 MAX_PAGE = 100
 DEFAULT_PAGE = 20
@@ -312,6 +313,14 @@ class RefreshSchema(Schema):
     token = fields.String(required=True, validate=validate.Length(1, 8192))
 
 
+class RevokeSchema(Schema):
+    """What to take from the tokens of a user; without ``roles``, everything."""
+
+    roles = fields.List(
+        fields.String(validate=_check_name), validate=validate.Length(1, MAX_REVOKED_ROLES)
+    )
+
+
 NOTIFICATION = NotificationSchema()
 PAGE = PageSchema()
 SYNC = SyncSchema()
@@ -323,3 +332,4 @@ SEEN = SeenSchema()
 PREFERENCES = PreferencesSchema()
 TOPIC = TopicSchema()
 REFRESH = RefreshSchema()
+REVOKE = RevokeSchema()

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from notifier.errors import MalformedRequest
 from notifier.http.bodies import read_json
-from notifier.http.calls import CALLER
+from notifier.http.calls import CALLER, arguments
 from notifier.http.services import SERVICES
 
 LISTED_ENTRIES = 100
@@ -35,7 +35,7 @@ async def withdraw(request: web.Request) -> web.Response:
 
 
 async def feed(request: web.Request) -> web.Response:
-    return _json(await request.app[SERVICES].feed.page(request[CALLER], query(request)))
+    return _json(await request.app[SERVICES].feed.page(request[CALLER], arguments(request)))
 
 
 async def mark_read(request: web.Request) -> web.Response:
@@ -71,6 +71,16 @@ async def types(request: web.Request) -> web.Response:
     return _json(request.app[SERVICES].feed.types(request[CALLER]))
 
 
+async def issue_ticket(request: web.Request) -> web.Response:
+    return _json(await request.app[SERVICES].tickets.issue(request[CALLER]), status=201)
+
+
+async def revoke(request: web.Request) -> web.Response:
+    user, body = request.match_info["user"], await read_json(request)
+    await request.app[SERVICES].validity.revoke(user, body, request[CALLER])
+    return web.Response(status=204)
+
+
 async def subscribe_topic(request: web.Request) -> web.Response:
     await request.app[SERVICES].feed.subscribe_topic(request[CALLER], _topic(request))
     return web.Response(status=204)
@@ -87,13 +97,6 @@ def _json(answer: dict[str, Any], *, status: int = 200) -> web.Response:
 
 def _topic(request: web.Request) -> dict[str, str]:
     return {"topic": request.match_info["topic"]}
-
-
-def query(request: web.Request) -> dict[str, str]:
-    """The query as arguments. A name that stands twice has no one meaning and is refused."""
-    if len(request.query) != len(set(request.query)):
-        raise MalformedRequest("A parameter stands twice in the query.")
-    return dict(request.query)
 
 
 def _idempotency_key(request: web.Request) -> str | None:

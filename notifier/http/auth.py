@@ -13,6 +13,7 @@ from multidict import CIMultiDictProxy
 from notifier.core.credentials import PREFIX, matches, parse_service_key
 from notifier.core.models import Principal, ServiceKey
 from notifier.core.ports import Authenticator, Keys
+from notifier.core.validity import Validity
 from notifier.errors import Unauthenticated
 from notifier.http.tokens import TokenVerifier
 
@@ -41,22 +42,27 @@ class _Known(NamedTuple):
 
 
 class TokenAuthenticator(Authenticator):
-    """Users by JSON Web Token, services by API key."""
+    """Users by JSON Web Token, as far as it is still valid; services by API key."""
 
     def __init__(
         self,
         verifier: TokenVerifier,
+        validity: Validity,
         keys: Keys,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._verifier = verifier
+        self._validity = validity
         self._keys = keys
         self._clock = clock
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def user(self, token: object) -> Principal:
-        return await self._verifier.verify(token)
+        return await self._validity.check(await self._verifier.verify(token))
+
+    async def recheck(self, caller: Principal) -> Principal:
+        return await self._validity.recheck(caller)
 
     async def caller(self, bearer: str) -> Principal:
         if bearer.startswith(PREFIX):

@@ -14,11 +14,23 @@ from marshmallow import Schema
 from notifier.core.limits import RateLimit
 from notifier.core.models import Principal
 from notifier.core.ports import Authenticator
-from notifier.errors import RateLimited
+from notifier.errors import MalformedRequest, RateLimited
 from notifier.http.auth import bearer_of
+from notifier.http.tickets import PARAMETER as TICKET
+from notifier.http.tickets import Tickets
 
 CALLER = web.RequestKey("caller", Principal)
 """Who makes the call; set for every call that is not public."""
+
+
+def arguments(request: web.Request) -> dict[str, str]:
+    """The query as arguments, without the ticket that may stand among them.
+
+    A name that stands twice has no one meaning and is refused.
+    """
+    if len(request.query) != len(set(request.query)):
+        raise MalformedRequest("A parameter stands twice in the query.")
+    return {name: value for name, value in request.query.items() if name != TICKET}
 
 
 class Access(Enum):
@@ -27,6 +39,7 @@ class Access(Enum):
     PUBLIC = "public"
     READER = "reader"
     PUBLISHER = "publisher"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,15 +74,18 @@ class Admission:
     def __init__(
         self,
         authenticator: Authenticator,
+        tickets: Tickets,
         *,
         requests_per_minute: int,
         publishes_per_second: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authenticator = authenticator
+        self._tickets = tickets
         self._limits = {
             Access.READER: RateLimit(requests_per_minute, 60.0),
             Access.PUBLISHER: RateLimit(publishes_per_second),
+            Access.ADMIN: RateLimit(requests_per_minute, 60.0),
         }
         self._clock = clock
 
@@ -79,14 +95,16 @@ class Admission:
             return call.handler
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            request[CALLER] = await self._admit(request, call.access)
+            request[CALLER] = caller = await self._caller(request, call)
+            wait = self._limits[call.access].take(caller.publisher, self._clock())
+            if wait:
+                raise RateLimited("Too many requests; slow down.", retry_after=wait)
             return await call.handler(request)
 
         return guarded
 
-    async def _admit(self, request: web.Request, access: Access) -> Principal:
-        caller = await self._authenticator.caller(bearer_of(request.headers))
-        wait = self._limits[access].take(caller.publisher, self._clock())
-        if wait:
-            raise RateLimited("Too many requests; slow down.", retry_after=wait)
-        return caller
+    async def _caller(self, request: web.Request, call: Call) -> Principal:
+        ticket = request.query.get(TICKET)
+        if call.tickets and ticket is not None and "Authorization" not in request.headers:
+            return await self._tickets.redeem(ticket)
+        return await self._authenticator.caller(bearer_of(request.headers))

@@ -15,6 +15,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from notifier.core import schemas
 from notifier.http.calls import Access, Call
 from notifier.http.shapes import ANSWERS, PARAMETERS, REFINED, Shape, ref
+from notifier.http.tickets import PARAMETER as TICKET
 
 DESCRIPTION = web.AppKey("description", bytes)
 """The finished document."""
@@ -25,6 +26,7 @@ _TAKEN = {
     "ChangeById": schemas.UNREAD,
     "Seen": schemas.SEEN,
     "PreferencesChange": schemas.PREFERENCES,
+    "Revocation": schemas.REVOKE,
 }
 """Component names of request bodies. Nested schemas name themselves."""
 
@@ -80,7 +82,7 @@ def _operation(call: Call) -> Shape:
         "responses": {**_answers(call), **_refusals(call)},
     }
     if call.access is not Access.PUBLIC:
-        operation["security"] = [{"bearer": []}]
+        operation["security"] = [{"bearer": []}, {}] if call.tickets else [{"bearer": []}]
     if call.body is not None:
         content = {"application/json": {"schema": call.body}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -92,6 +94,8 @@ def _parameters(call: Call) -> list[Shape]:
         {"in": "path", "name": name, "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", call.path)
     ]
+    if call.tickets:
+        parameters.append({"in": "query", "name": TICKET, "schema": {"type": "string"}})
     parameters += [
         {"in": "header", "name": name, "schema": {"type": "string"}} for name in call.headers
     ]

@@ -14,10 +14,9 @@ from aiohttp import ETag, web
 from notifier.core.models import Cursor, Entry, Principal
 from notifier.core.schemas import POLL, load
 from notifier.errors import TokenExpired, Unauthenticated
-from notifier.http.calls import CALLER
+from notifier.http.calls import CALLER, arguments
 from notifier.http.readers import Event, Reader
 from notifier.http.services import SERVICES
-from notifier.http.tickets import arguments
 
 
 async def poll(request: web.Request) -> web.Response:
@@ -56,6 +55,9 @@ class Poll(Reader):
             self._wake.set()
 
     def told(self, name: str, data: Any) -> None:
+        self._wake.set()
+
+    def move(self) -> None:
         self._wake.set()
 
     def end(self, reason: str) -> None:

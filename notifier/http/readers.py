@@ -20,8 +20,10 @@ import orjson
 from aiohttp import web
 
 from notifier.core.feed import Feed, Visit
-from notifier.core.models import Entry, Kind, Principal, View, now_ms
-from notifier.errors import TokenExpired
+from notifier.core.models import Entry, Kind, Principal, Revocation, View, now_ms
+from notifier.core.ports import Authenticator
+from notifier.core.validity import remaining
+from notifier.errors import TokenExpired, Unauthenticated
 from notifier.realtime.hub import Hub
 
 Seat = Callable[[web.Request, str], AbstractContextManager[None]]
@@ -85,6 +87,10 @@ class Reader(ABC):
         """Something about the user: ``state`` or ``preferences``."""
 
     @abstractmethod
+    def move(self) -> None:
+        """The user may see more, or less: settle again before anything else is sent."""
+
+    @abstractmethod
     def end(self, reason: str) -> None:
         """Come to an end soon, and say why if that is possible."""
 
@@ -92,9 +98,18 @@ class Reader(ABC):
 class Readers:
     """This node's readers, by log and by user."""
 
-    def __init__(self, hub: Hub, feed: Feed, seat: Seat, *, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        feed: Feed,
+        authenticator: Authenticator,
+        seat: Seat,
+        *,
+        drain_seconds: float,
+    ) -> None:
         self._hub = hub
         self._feed = feed
+        self._authenticator = authenticator
         self._seat = seat
         self._drain_seconds = drain_seconds
         self._by_log: dict[str, set[Reader]] = defaultdict(set)
@@ -130,7 +145,11 @@ class Readers:
                 _discard(self._by_user, user, reader)
 
     async def settle(self, reader: Reader) -> Visit:
-        """Follow exactly the logs that the user belongs to by now; the user as of then."""
+        """Follow exactly the logs that the user belongs to by now; the user as of then.
+
+        Raises ``Unauthenticated`` for a revoked token, or ``StoreUnavailable``.
+        """
+        reader.principal = await self._authenticator.recheck(reader.principal)
         visit = await self._feed.visit(reader.principal)
         await self._follow(reader, visit.view.audiences)
         reader.view = visit.view
@@ -164,6 +183,16 @@ class Readers:
     def tell(self, user: str, event: str, data: Any, skip: str | None) -> None:
         for reader in self._by_user.get(user, ()):
             reader.told(event, data)
+
+    def restrict(self, user: str, revocation: Revocation) -> None:
+        for reader in list(self._by_user.get(user, ())):
+            try:
+                left = remaining(reader.principal, revocation)
+            except Unauthenticated:
+                reader.end("revoked")
+            else:
+                if left != reader.principal:
+                    reader.move()
 
     # The end
 

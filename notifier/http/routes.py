@@ -73,6 +73,14 @@ CALLS = (
     ),
     Call(
         method="POST",
+        path="/v1/tickets",
+        handler=api.issue_ticket,
+        summary="Get a ticket that stands for your token in one address, once",
+        tag="Following",
+        answers={201: "Ticket"},
+    ),
+    Call(
+        method="POST",
         path="/v1/feed/read",
         handler=api.mark_read,
         summary="Mark entries as read",
@@ -149,6 +157,16 @@ CALLS = (
         answers={204: None},
     ),
     Call(
+        method="POST",
+        path="/v1/users/{user}/revoke",
+        handler=api.revoke,
+        summary="Take back a user's tokens, or roles from them",
+        tag="Administration",
+        access=Access.ADMIN,
+        body=schemas.REVOKE,
+        answers={204: None},
+    ),
+    Call(
         method="GET",
         path="/healthz",
         handler=health.healthz,
@@ -196,6 +214,7 @@ def add_routes(app: web.Application, services: Services) -> None:
     app[DESCRIPTION] = encode(describe(CALLS, API_VERSION))
     admission = Admission(
         services.authenticator,
+        services.tickets,
         requests_per_minute=services.requests_per_minute,
         publishes_per_second=services.publishes_per_second,
     )

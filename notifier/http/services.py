@@ -11,9 +11,11 @@ from aiohttp import web
 from notifier.core.feed import Feed
 from notifier.core.ports import Authenticator
 from notifier.core.publishing import Publisher
+from notifier.core.validity import Validity
 from notifier.http.demo import DemoSessions
 from notifier.http.metrics import Metric, MetricsAccess
 from notifier.http.readers import OutboxLimits, Readers
+from notifier.http.tickets import Tickets
 
 Check = Callable[[], Awaitable[None]]
 """Returns when a part of the node is well; raises ``RequestError`` with the reason when not."""
@@ -32,6 +34,8 @@ class Services:
     publisher: Publisher
     authenticator: Authenticator
     readers: Readers
+    tickets: Tickets
+    validity: Validity
     origins: frozenset[str] = frozenset()
     requests_per_minute: int = 300
     publishes_per_second: int = 200

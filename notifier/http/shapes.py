@@ -117,6 +117,12 @@ ANSWERS: dict[str, Shape] = {
         }
     ),
     "Events": _text("Events as in docs/protocol.md; the `id` of each is your cursor after it."),
+    "Ticket": _object(
+        {
+            "ticket": _text("For the query of one request, as `ticket`."),
+            "expires_in": {"type": "integer", "description": "Seconds until it is of no use."},
+        }
+    ),
     "Counts": _object({"unread": _UNREAD, "unseen": _UNSEEN}),
     "Preferences": _object(
         {
@@ -226,6 +232,12 @@ REFINED: dict[str, dict[str, Shape]] = {
         },
         "sound": {"description": "Whether toasts may be heard."},
     },
+    "Revocation": {
+        "roles": {
+            "description": "Take only these roles from the tokens; without it, everything.",
+            "examples": [["admin"]],
+        },
+    },
 }
 
 PARAMETERS: dict[str, Shape] = {
@@ -234,11 +246,13 @@ PARAMETERS: dict[str, Shape] = {
     "unread": {"description": "Only unread ones."},
     "type": {"description": "Only those of one type."},
     "id": {"description": "The `id` that publishing answered."},
+    "user": {"description": "The name of a user, as `sub` in tokens, percent-encoded."},
     "topic": {"description": "A topic's name, without `topic:`, percent-encoded."},
     "since": {
         "description": "The cursor where you stand; leave it out on a first visit.",
         "schema": {"type": "string"},
     },
+    "ticket": {"description": "Instead of a token in the header; see `POST /v1/tickets`."},
     "wait": {"description": "Seconds to wait for something new."},
     "Last-Event-ID": {"description": "The `id` of the last event you got; goes before `since`."},
     "If-None-Match": {"description": "The `ETag` of the last answer: 304 if nothing is new."},

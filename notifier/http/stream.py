@@ -22,11 +22,10 @@ from notifier.core.feed import Counts, Feed, Replay, Visit, synced
 from notifier.core.models import Cursor, Entry, Principal
 from notifier.core.schemas import STREAM, load
 from notifier.errors import RequestError
-from notifier.http.calls import CALLER
+from notifier.http.calls import CALLER, arguments
 from notifier.http.problems import REQUEST_ID
 from notifier.http.readers import Event, OutboxLimits, Reader, Readers
 from notifier.http.services import SERVICES
-from notifier.http.tickets import arguments
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +185,6 @@ class Stream(Reader):
             self.move()
 
     def move(self) -> None:
-        """The user may see more, or less: look it up before anything else is sent."""
         self._moved = True
         self._wake.set()
 

@@ -111,6 +111,7 @@ def _principal(claims: Mapping[str, Any], rules: TokenRules) -> Principal:
         roles=_roles(claims.get("roles")),
         scopes=_scopes(claims.get("scope")),
         expires_at=int(claims["exp"]) * 1000,
+        issued_at=int(claims.get("iat", 0) * 1000),
     )
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from notifier.core.models import Entry, follows, now_ms
+from notifier.core.models import Entry, Revocation, follows, now_ms
 from notifier.core.ports import Log
+from notifier.core.validity import REVOKED
 from notifier.errors import Overloaded, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,11 @@ class Sink(Protocol):
 
     def tell(self, user: str, event: str, data: Any, skip: str | None) -> None:
         """Write an event to every local connection of the user but ``skip``."""
+        ...
+
+    def restrict(self, user: str, revocation: Revocation) -> None:
+        """End every local connection of the user whose token is revoked, take from the others the
+        roles that they have lost. Repeating it changes nothing."""
         ...
 
 
@@ -102,6 +108,8 @@ class Hub:
         self._log = log
         self.channels: Channels = channels or LocalChannels()
         self.sinks: list[Sink] = []
+        self.on_revoked: Callable[[str], None] = lambda user: None
+        """Called when something was taken back from a user's tokens."""
         self.metrics = HubMetrics()
         self._tails: dict[str, _Tail] = {}
         self._stale: set[str] = set()
@@ -121,6 +129,11 @@ class Hub:
     def logs(self) -> int:
         """How many logs have readers here."""
         return len(self._tails)
+
+    @property
+    def users(self) -> list[str]:
+        """Who has a reader here: every reader follows the log of its user."""
+        return [a.removeprefix("user:") for a in self._tails if a.startswith("user:")]
 
     # Readers
 
@@ -214,6 +227,9 @@ class Hub:
 
     def tell(self, user: str, event: str, data: Any, skip: str | None = None) -> None:
         """Hand an event for one user to the local connections."""
+        if event == REVOKED:
+            self.on_revoked(user)
+            return
         for sink in self.sinks:
             sink.tell(user, event, data, skip)
 

@@ -15,10 +15,11 @@ from socketio import exceptions
 
 from notifier.core import policy
 from notifier.core.feed import Feed, Visit, synced
-from notifier.core.models import Cursor, Entry, Kind, Preferences, Principal, now_ms
+from notifier.core.models import Cursor, Entry, Kind, Preferences, Principal, Revocation, now_ms
 from notifier.core.ports import Authenticator
 from notifier.core.schemas import REFRESH, load
 from notifier.core.types import TypeCatalogue
+from notifier.core.validity import remaining
 from notifier.errors import (
     Forbidden,
     InvalidRequest,
@@ -198,7 +199,8 @@ class NotificationsNamespace:
             return
         for entry in replay.entries:
             await self._server.drained(sid, NAMESPACE)
-            self._rooms.send_to(NAMESPACE, sid, _entry_frame(entry))
+            if entry.audience in session.audiences:  # else its role was taken away meanwhile
+                self._rooms.send_to(NAMESPACE, sid, _entry_frame(entry))
         self._send(sid, "synced", synced(visit, replay, counts))
         position = replay.cursor
 
@@ -253,11 +255,11 @@ class NotificationsNamespace:
     async def _settle(self, session: _Session, principal: Principal | None = None) -> _Settled:
         """Bring the connection into exactly the logs that its user belongs to by now.
 
-        ``principal`` replaces that of the connection. Raises ``StoreUnavailable``; then nothing has
-        changed.
+        ``principal`` replaces that of the connection. Raises ``StoreUnavailable``, or
+        ``Unauthenticated`` for a revoked token; then nothing has changed.
         """
         async with session.settling:
-            principal = principal or session.principal
+            principal = await self._authenticator.recheck(principal or session.principal)
             visit = await self._feed.visit(principal)
             before, now = set(session.audiences), set(visit.view.audiences)
             await self._enter(session, now - before)
@@ -324,6 +326,17 @@ class NotificationsNamespace:
             self._send(session.sid, "state", settled.moves)
         expires_at = principal.expires_at or 0
         return {"expires_in": max(0.0, (expires_at - now_ms()) / 1000)}
+
+    def restrict(self, user: str, revocation: Revocation) -> None:
+        """Close connections whose token is revoked; the others leave the logs of lost roles."""
+        for session in list(self._users.get(user, ())):
+            try:
+                left = remaining(session.principal, revocation)
+            except Unauthenticated:
+                self._close(session, "revoked")
+            else:
+                if left != session.principal:
+                    self._spawn(self._follow(session, {}))
 
     # Events of the client
 

@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def authenticator(node: Node, clock: Clock) -> TokenAuthenticator:
-    return TokenAuthenticator(TokenVerifier(RULES), node.store, clock=clock)
+    return TokenAuthenticator(TokenVerifier(RULES), node.validity, node.store, clock=clock)
 
 
 def headers(*values: str) -> CIMultiDictProxy[str]:

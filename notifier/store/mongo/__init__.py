@@ -9,16 +9,20 @@ from bson.datetime_ms import DatetimeMS
 from notifier.store.mongo.database import Database, available
 from notifier.store.mongo.keys import MongoKeys
 from notifier.store.mongo.log import MongoLog
+from notifier.store.mongo.revocations import MongoRevocations
 from notifier.store.mongo.subscribers import MongoSubscribers
+from notifier.store.mongo.tickets import MongoTickets
 
 
-class MongoStore(MongoLog, MongoSubscribers, MongoKeys):
+class MongoStore(MongoLog, MongoSubscribers, MongoKeys, MongoTickets, MongoRevocations):
     """The ``Store`` port on MongoDB."""
 
     def __init__(self, database: Database, clock: Callable[[], int]) -> None:
         MongoLog.__init__(self, database, clock)
         MongoSubscribers.__init__(self, database)
         MongoKeys.__init__(self, database)
+        MongoTickets.__init__(self, database)
+        MongoRevocations.__init__(self, database)
 
     async def migrate(self) -> None:
         await self._database.migrate()
@@ -34,7 +38,7 @@ class MongoStore(MongoLog, MongoSubscribers, MongoKeys):
         """Only ahead of the server, which does the same by its TTL indexes every minute."""
         due = {"purge_at": {"$lte": DatetimeMS(now)}}
         gone = 0
-        for name in ("entries", "idempotency_keys", "marks"):
+        for name in ("entries", "idempotency_keys", "marks", "tickets"):
             with available():
                 # Along the index: a log loses its entries from the front.
                 removed = await self._database[name].delete_many(due, hint="purge")

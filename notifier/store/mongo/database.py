@@ -48,6 +48,10 @@ ENTRY_INDEXES = (
 INDEXES = {
     "entries": ENTRY_INDEXES,
     "idempotency_keys": (_GONE_AT_PURGE_TIME,),
+    "tickets": (_GONE_AT_PURGE_TIME,),
+    "revocations": (
+        IndexModel([("user", ASCENDING), ("role", ASCENDING)], name="place", unique=True),
+    ),
     "watermarks": (
         IndexModel([("user", ASCENDING), ("audience", ASCENDING)], name="log", unique=True),
     ),

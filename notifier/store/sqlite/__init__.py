@@ -9,8 +9,10 @@ from pathlib import Path
 from notifier.store.sqlite.database import Database
 from notifier.store.sqlite.keys import SqliteKeys
 from notifier.store.sqlite.log import SqliteLog
+from notifier.store.sqlite.revocations import SqliteRevocations
 from notifier.store.sqlite.schema import migrate
 from notifier.store.sqlite.subscribers import SqliteSubscribers
+from notifier.store.sqlite.tickets import SqliteTickets
 
 PURGE_BATCH = 500
 """Rows that one transaction removes: a few milliseconds, so that no writer waits long for it."""
@@ -31,7 +33,13 @@ _PURGE_MARKS = """
 """
 
 
-class SqliteStore(SqliteLog, SqliteSubscribers, SqliteKeys):
+_PURGE_TICKETS = """
+    DELETE FROM tickets WHERE digest IN
+    (SELECT digest FROM tickets WHERE purge_at <= ? LIMIT ?)
+"""
+
+
+class SqliteStore(SqliteLog, SqliteSubscribers, SqliteKeys, SqliteTickets, SqliteRevocations):
     """The ``Store`` port on one SQLite file."""
 
     @classmethod
@@ -58,6 +66,7 @@ class SqliteStore(SqliteLog, SqliteSubscribers, SqliteKeys):
         gone = await self._purge(_PURGE_ENTRIES, now)
         await self._purge(_PURGE_KEYS, now)
         await self._purge(_PURGE_MARKS, now)
+        await self._purge(_PURGE_TICKETS, now)
         return gone
 
     async def close(self) -> None:

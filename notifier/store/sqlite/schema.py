@@ -89,7 +89,26 @@ _FIRST = (
     "INSERT INTO pulse VALUES (0)",
 )
 
-_STEPS = (_FIRST,)
+_TICKETS_AND_REVOCATIONS = (
+    """
+    CREATE TABLE tickets (
+        digest TEXT PRIMARY KEY,
+        principal TEXT NOT NULL,
+        purge_at INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX tickets_to_purge ON tickets (purge_at)",
+    """
+    CREATE TABLE revocations (
+        user TEXT NOT NULL,
+        role TEXT NOT NULL,
+        issued_until INTEGER NOT NULL,
+        PRIMARY KEY (user, role)
+    ) WITHOUT ROWID
+    """,
+)
+
+_STEPS = (_FIRST, _TICKETS_AND_REVOCATIONS)
 """What leads from each version to the next. A released step is never changed: add another."""
 
 
