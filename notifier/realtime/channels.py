@@ -4,7 +4,7 @@ One connection listens. What it should hear is a set of wanted channels that may
 time; changes of one loop turn are sent together, and a channel counts as heard only when Redis has
 confirmed it. Another connection publishes, pipelined, from a bounded queue: a publisher never waits
 for Redis. Messages may be lost, as always with Redis pub/sub; ``on_gap`` tells after which moment
-they may have been.
+they may have been. Who could not send tells so as soon as sending works again: an empty message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import ssl
 import time
 import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,12 @@ QUEUE_BYTES = 16 * 1024 * 1024
 """Bound of the outgoing queue; what does not fit is lost, which readers notice as a gap."""
 
 PIPELINE_MESSAGES = 512
+
+LOSS = b""
+"""The message that says: earlier ones on this channel were lost on their way to Redis."""
+
+LOST_CHANNELS = 100_000
+"""Channels remembered for that, some 10 MB; on others a loss goes untold."""
 
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -96,6 +102,7 @@ class RedisChannels:
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._heard: set[str] = set()
         self._changed = asyncio.Event()
+        self._lost: set[str] = set()
         self._queue: deque[tuple[str, bytes]] = deque()
         self._queued_bytes = 0
         self._filled = asyncio.Event()
@@ -231,17 +238,19 @@ class RedisChannels:
     def _receive(self, channel: str, payload: bytes) -> None:
         self.metrics.received += 1
         handler = self.handlers.get(channel)
-        if handler is None:
-            self.on_message(channel, payload)
-        else:
+        if handler is not None:
             handler(payload)
+        elif payload == LOSS:
+            self.on_gap([channel])
+        else:
+            self.on_message(channel, payload)
 
     # Sending
 
     def send(self, channel: str, payload: bytes) -> None:
         """Queue a message. Never waits; what does not fit into the queue is lost."""
         if self._queued_bytes + len(payload) > QUEUE_BYTES:
-            self.metrics.lost += 1
+            self._lose([channel])
             return
         self._queue.append((channel, payload))
         self._queued_bytes += len(payload)
@@ -263,7 +272,7 @@ class RedisChannels:
                             pipeline.publish(channel, payload)
                         await pipeline.execute()
             except _FAILURES as error:
-                self.metrics.lost += len(batch)
+                self._lose([channel for channel, _ in batch])
                 if self._sending_works:
                     logger.warning("cannot publish to Redis: %s", type(error).__name__)
                 self._sending_works = False
@@ -271,8 +280,19 @@ class RedisChannels:
             else:
                 self.metrics.sent += len(batch)
                 self._sending_works = True
+                self._tell_losses()
                 if not self._queue:
                     self._emptied.set()
+
+    def _lose(self, channels: Sequence[str]) -> None:
+        self.metrics.lost += len(channels)
+        if len(self._lost) < LOST_CHANNELS:
+            self._lost.update(channels)
+
+    def _tell_losses(self) -> None:
+        lost, self._lost = self._lost, set()
+        for channel in lost:
+            self.send(channel, LOSS)
 
     async def _beat_forever(self) -> None:
         while True:
