@@ -19,7 +19,7 @@ from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
 from notifier.core.validity import Validity
-from notifier.errors import Overloaded
+from notifier.errors import Overloaded, StoreUnavailable
 from notifier.http.auth import TokenAuthenticator
 from notifier.http.demo import DemoSessions
 from notifier.http.jwks import JsonWebKeys
@@ -72,7 +72,7 @@ class Node:
 
     async def open(self) -> None:
         """Build the parts from the inside out; each is closed in the reverse order."""
-        self.channels = await self._open_channels()
+        self.channels = self._open_channels()
         self.rooms = self._rooms()
         self.hub = Hub(self.store, self.rooms if isinstance(self.rooms, RedisManager) else None)
         self.hub.start()
@@ -84,12 +84,12 @@ class Node:
         self._stack.push_async_callback(self.publisher.close)
         self.feed = Feed(self.store, bus, self._types)
         self.validity = Validity(self.store, bus)
-        self.authenticator = await self._authenticator()
+        self.authenticator = self._authenticator()
         self.server = self._socket_server()
         self.namespace = self._namespace()
         self._stack.push_async_callback(self.namespace.close)
         self.readers = self._readers()
-        self.inlet = await self._open_inlet()
+        self.inlet = self._open_inlet()
         await self._stack.enter_async_context(_background(self._purge_forever()))
         revalidation = Revalidation(self.hub, self.validity)
         await self._stack.enter_async_context(_background(revalidation.run()))
@@ -103,7 +103,7 @@ class Node:
 
     # Parts
 
-    async def _open_channels(self) -> RedisChannels | None:
+    def _open_channels(self) -> RedisChannels | None:
         redis = self.config.redis
         if redis.url is None:
             return None
@@ -123,7 +123,7 @@ class Node:
             return self.rooms
         return LocalBus(self.hub)
 
-    async def _authenticator(self) -> TokenAuthenticator:
+    def _authenticator(self) -> TokenAuthenticator:
         keys = None
         if self.config.auth.jwks_url is not None:
             keys = JsonWebKeys(self.config.auth.jwks_url)
@@ -168,7 +168,7 @@ class Node:
             detail = f"No connection can be had now: {refusal.reason}."
             raise Overloaded(detail, retry_after=refusal.retry_after) from None
 
-    async def _open_inlet(self) -> Inlet | None:
+    def _open_inlet(self) -> Inlet | None:
         if self.channels is None:
             return None
         inlet = Inlet(
@@ -256,9 +256,19 @@ async def open_node(config: Config) -> AsyncIterator[Node]:
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(config.store.url)
         stack.push_async_callback(store.close)
+        if config.env == "development":
+            await _migrate(store)
         node = Node(config, store, stack)
         await node.open()
         yield node
+
+
+async def _migrate(store: Store) -> None:
+    """A laptop has no release phase, so the server migrates by itself there."""
+    try:
+        await store.migrate()
+    except StoreUnavailable as error:
+        logger.warning("the store could not be migrated: %s", error.detail)
 
 
 async def create_app(config: Config) -> web.Application:

@@ -57,7 +57,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     seconds = time.perf_counter() - started
     method = request.method if request.method in _METHODS else "other"
     request.app[METRICS].observe(method, _route_of(request), response.status, seconds)
-    logger.info(
+    logger.debug(
         "%s %s %d %.1f ms %s",
         method,
         request.rel_url.raw_path[:_LOGGED_PATH],

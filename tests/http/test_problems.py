@@ -100,7 +100,7 @@ async def test_the_access_log_has_one_line_without_query_and_token(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Method, path, status, time, request id; control characters stay encoded."""
-    with caplog.at_level(logging.INFO, "notifier.access"):
+    with caplog.at_level(logging.DEBUG, "notifier.access"):
         answer = await api("GET", "/v1/feed%0Ax?type=secret", user="ada")
     [line] = [r.getMessage() for r in caplog.records if r.name == "notifier.access"]
     assert line.startswith("GET /v1/feed%0Ax 404 ")
