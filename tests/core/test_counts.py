@@ -1,0 +1,309 @@
+"""Counts and pages equal a plain recomputation, whatever happened before.
+
+The model keeps everything in lists and dictionaries and looks at all of it each time. Thousands of
+random operations are done to it and to the real feed; after each of them, both must say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from notifier.core.models import Cursor, Entry, Mark, Principal, Ref
+from notifier.errors import NotFound
+from tests.core.domain import DAY, OPERATOR, TYPES, Domain, read
+
+HISTORIES = 40
+STEPS = 60
+"""2,400 operations on each store, by dice with fixed seeds: a failure can be repeated."""
+
+
+@dataclass
+class ModelUser:
+    """What one user has said so far, kept in the simplest way."""
+
+    name: str
+    roles: set[str] = field(default_factory=set)
+    topics: set[str] = field(default_factory=set)
+    muted: set[str] = field(default_factory=set)
+    floors: dict[str, int] = field(default_factory=dict)
+    watermarks: dict[str, dict[str, int]] = field(default_factory=dict)
+    marks: dict[Ref, Mark] = field(default_factory=dict)
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(self.name, roles=frozenset(self.roles))
+
+    @property
+    def logs(self) -> set[str]:
+        roles = (f"role:{role}" for role in self.roles)
+        topics = (f"topic:{topic}" for topic in self.topics)
+        return {f"user:{self.name}", "everyone", *roles, *topics}
+
+    def watermark(self, name: str, log: str) -> int:
+        return self.watermarks.get(name, {}).get(log, 0)
+
+    def sees(self, entry: Entry, now: int) -> bool:
+        notification = entry.notification
+        kind = TYPES[notification.type]
+        return (
+            entry.audience in self.logs
+            and entry.seq > self.floors.get(entry.audience, 0)
+            and notification.expires_at > now
+            and self.name not in notification.excluded
+            and notification.type not in self.muted
+            and (kind.roles is None or bool(kind.roles & self.roles))
+        )
+
+    def mark(self, entry: Entry) -> Mark:
+        return self.marks.get(entry.ref, Mark())
+
+    def has_dismissed(self, entry: Entry) -> bool:
+        through = self.watermark("dismissed", entry.audience)
+        return self.mark(entry).dismissed or entry.seq <= through
+
+    def has_read(self, entry: Entry) -> bool:
+        marked = self.mark(entry).read
+        return entry.seq <= self.watermark("read", entry.audience) if marked is None else marked
+
+    def has_seen(self, entry: Entry) -> bool:
+        return entry.seq <= self.watermark("seen", entry.audience)
+
+    def raise_watermark(self, name: str, positions: Cursor) -> None:
+        for log, seq in positions.items():
+            if log not in self.logs:
+                continue
+            watermarks = self.watermarks.setdefault(name, {})
+            watermarks[log] = max(seq, watermarks.get(log, 0))
+            for ref, mark in list(self.marks.items()):
+                ends = name == "dismissed" or (name == "read" and not mark.dismissed)
+                if ends and ref.audience == log and ref.seq <= seq:
+                    del self.marks[ref]
+
+
+class Histories:
+    """The real feed and the model side by side; every operation is done to both."""
+
+    def __init__(self, domain: Domain, number: int) -> None:
+        self.domain = domain
+        self.feed = domain.feed
+        self.entries: list[Entry] = []
+        self.users = {name: ModelUser(f"{name}{number}") for name in ("ada", "grace")}
+        self.role, self.topic = f"editor{number}", f"news{number}"
+        self.audiences = [
+            "everyone",
+            f"role:{self.role}",
+            f"topic:{self.topic}",
+            *(f"user:{user.name}" for user in self.users.values()),
+        ]
+
+    async def begin(self) -> None:
+        for user in self.users.values():
+            visit = await self.feed.visit(user.principal)
+            user.floors = dict(visit.view.floors)
+
+    def head(self, log: str) -> int:
+        return max((e.seq for e in self.entries if e.audience == log), default=0)
+
+    # What may happen
+
+    async def publish(
+        self, audiences: list[int], type: str, ttl: int | None, excluded: list[str]
+    ) -> None:
+        to = [self.audiences[i] for i in audiences]
+        names = [f"user:{self.users[name].name}" for name in excluded]
+        receipt = await self.domain.publish(to, "Hello", type=type, ttl=ttl, **{"except": names})
+        self.entries += receipt.entries
+
+    async def withdraw(self, index: int) -> None:
+        notifications = list(dict.fromkeys(e.notification.id for e in self.entries))
+        if not notifications:
+            return
+        chosen = notifications[-1 - index % len(notifications)]
+        try:
+            await self.domain.publisher.withdraw(chosen, OPERATOR)
+        except NotFound:
+            return  # expired before, or withdrawn and expired
+        now = self.domain.clock()
+        for i, entry in enumerate(self.entries):
+            if entry.notification.id == chosen and entry.notification.expires_at > now:
+                self.entries[i] = _ended(entry, now)
+
+    async def pass_time(self, milliseconds: int, purge: bool) -> None:
+        self.domain.clock.pass_(milliseconds)
+        if purge:
+            await self.domain.store.purge(self.domain.clock())
+
+    async def change(self, name: str, action: str, chosen: list[int]) -> None:
+        user = self.users[name]
+        own = [e for e in self.entries if e.audience in user.logs]
+        if not own:
+            return
+        refs = [own[-1 - i % len(own)].ref for i in chosen]
+        call = {"read": self.feed.mark_read, "unread": self.feed.mark_unread}
+        await call.get(action, self.feed.dismiss)(
+            user.principal, {"ids": [str(ref) for ref in refs]}
+        )
+        now = self.domain.clock()
+        meant = {e.notification.id for e in own if e.ref in refs and user.sees(e, now)}
+        for entry in own:
+            if entry.notification.id in meant and user.sees(entry, now):
+                old = user.mark(entry)
+                user.marks[entry.ref] = {
+                    "read": Mark(True, old.dismissed),
+                    "unread": Mark(False, old.dismissed),
+                    "dismissed": Mark(old.read, True),
+                }[action]
+
+    async def change_all(self, name: str, field: str, chosen: list[int]) -> None:
+        user = self.users[name]
+        own = [e.ref for e in self.entries if e.audience in user.logs]
+        if not own:
+            return
+        cursor = Cursor(own[-1 - i % len(own)] for i in chosen)
+        args: dict[str, Any] = {"cursor": dict(cursor)}
+        if field == "seen":
+            await self.feed.mark_seen(user.principal, args)
+        else:
+            call = self.feed.mark_read if field == "read" else self.feed.dismiss
+            await call(user.principal, {**args, "all": True})
+        user.raise_watermark(field, cursor)
+
+    async def toggle_role(self, name: str, role: str) -> None:
+        self.users[name].roles ^= {self.role if role == "editor" else role}
+
+    async def toggle_topic(self, name: str) -> None:
+        user = self.users[name]
+        args = {"topic": self.topic}
+        if self.topic in user.topics:
+            await self.feed.unsubscribe_topic(user.principal, args)
+        else:
+            await self.feed.subscribe_topic(user.principal, args)
+            user.floors[f"topic:{self.topic}"] = self.head(f"topic:{self.topic}")
+        user.topics ^= {self.topic}
+
+    async def toggle_type(self, name: str, type: str) -> None:
+        user = self.users[name]
+        user.muted ^= {type}
+        args = {"types": {type: {"bell": type not in user.muted}}}
+        await self.feed.set_preferences(user.principal, args)
+
+    # What both must agree on
+
+    async def agree_on_counts(self) -> None:
+        for user in self.users.values():
+            shown = [e for e in self.shown_to(user) if not user.has_read(e)]
+            unread = {e.notification.id for e in shown}
+            unseen = {e.notification.id for e in shown if not user.has_seen(e)}
+            counted = await self.domain.counts(user.principal)
+            assert counted == (len(unread), len(unseen))
+
+    async def agree_on_pages(self, name: str, limit: int, unread: bool, type: str | None) -> None:
+        user = self.users[name]
+        shown = {
+            str(e.ref): e
+            for e in self.shown_to(user)
+            if not (unread and user.has_read(e)) and type in (None, e.notification.type)
+        }
+        newest = sorted(shown.values(), key=lambda e: e.notification.created_at, reverse=True)
+        items = [item async for item in self.walk(user, limit=limit, unread=unread, type=type)]
+        assert [item["notification_id"] for item in items] == list(
+            dict.fromkeys(e.notification.id for e in newest)
+        )
+        for item in items:
+            entry = shown[item["id"]]
+            assert item["read"] == user.has_read(entry)
+            assert item["seen"] == user.has_seen(entry)
+
+    def shown_to(self, user: ModelUser) -> Iterator[Entry]:
+        now = self.domain.clock()
+        return (e for e in self.entries if user.sees(e, now) and not user.has_dismissed(e))
+
+    async def walk(self, user: ModelUser, **args: Any) -> AsyncIterator[dict[str, Any]]:
+        """All pages of the feed, one item after the other."""
+        before: str | None = None
+        while True:
+            page = read(await self.feed.page(user.principal, {**args, "before": before}))
+            for item in page["items"]:
+                yield item
+            before = page["next"]
+            if before is None:
+                return
+
+
+def _ended(entry: Entry, now: int) -> Entry:
+    return replace(entry, notification=replace(entry.notification, expires_at=now))
+
+
+def random_user(dice: Random) -> str:
+    return dice.choice(["ada", "grace"])
+
+
+def random_places(dice: Random) -> list[int]:
+    """Some entries, counted from the newest: what is new is what people deal with."""
+    return [int(dice.expovariate(0.25)) for _ in range(dice.randint(1, 4))]
+
+
+def random_publishing(dice: Random) -> tuple[object, ...]:
+    to = dice.sample(range(5), dice.randint(1, 3))
+    ttl = dice.choice([None, None, None, 5, 60])
+    return to, dice.choice(sorted(TYPES)), ttl, dice.choice([[], [], [random_user(dice)]])
+
+
+OPERATIONS: dict[str, tuple[int, Callable[[Random], tuple[object, ...]]]] = {
+    "publish": (30, random_publishing),
+    "change": (
+        20,
+        lambda dice: (
+            random_user(dice),
+            dice.choice(["read", "unread", "dismissed"]),
+            random_places(dice),
+        ),
+    ),
+    "change_all": (
+        10,
+        lambda dice: (
+            random_user(dice),
+            dice.choice(["seen", "read", "read", "dismissed"]),
+            random_places(dice),
+        ),
+    ),
+    "agree_on_pages": (
+        10,
+        lambda dice: (
+            random_user(dice),
+            dice.randint(1, 4),
+            dice.choice([True, False]),
+            dice.choice([None, None, *TYPES]),
+        ),
+    ),
+    "withdraw": (3, lambda dice: random_places(dice)[:1]),
+    "toggle_role": (3, lambda dice: (random_user(dice), dice.choice(["editor", "admin"]))),
+    "toggle_topic": (3, lambda dice: (random_user(dice),)),
+    "toggle_type": (3, lambda dice: (random_user(dice), dice.choice(["info", "like", "alert"]))),
+    "pass_time": (3, lambda dice: (dice.choice([1, 5_000, 60_000, DAY]), dice.random() < 0.3)),
+}
+"""How often each is done, of 85 times, and with what."""
+
+
+async def test_counts_and_pages_equal_a_plain_recomputation(domain: Domain) -> None:
+    """Whatever is published, read, cleared, taken back, expires, or whoever may see it."""
+    for seed in range(HISTORIES):
+        try:
+            await live(Histories(domain, seed), Random(seed))
+        except AssertionError as error:
+            error.add_note(f"In the history of seed {seed}.")
+            raise
+
+
+async def live(both: Histories, dice: Random) -> None:
+    weights = [weight for weight, _ in OPERATIONS.values()]
+    await both.begin()
+    for name in dice.choices(list(OPERATIONS), weights, k=STEPS):
+        arguments = OPERATIONS[name][1](dice)
+        await getattr(both, name)(*arguments)
+        await both.agree_on_counts()
+    for name in both.users:
+        await both.agree_on_pages(name, limit=2, unread=False, type=None)
