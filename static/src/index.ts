@@ -7,7 +7,7 @@ export { safeImage, safeUrl } from "./client/url.ts";
 export { NotifierError } from "./client/errors.ts";
 export type { Counts, Entry, FeedEntry, Priority, StateChange } from "./client/protocol.ts";
 export type { Item } from "./inbox/inbox.ts";
-export type { Transport } from "./links/socketio.ts";
+export type { Transport } from "./links/link.ts";
 export { ago, exactly } from "./locales/ago.ts";
 export { isUrgent } from "./toasts/presentation.ts";
 export { Presenter } from "./toasts/presenter.ts";

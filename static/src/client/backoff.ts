@@ -9,10 +9,14 @@ const LONGEST_MS = 30_000;
 export class Backoff {
   #failures = 0;
 
-  constructor(private readonly random: () => number = Math.random) {}
+  constructor(
+    private readonly random: () => number = Math.random,
+    private readonly first = FIRST_MS,
+    private readonly longest = LONGEST_MS,
+  ) {}
 
   next(): number {
-    const longest = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#failures++);
+    const longest = Math.min(this.longest, this.first * 2 ** this.#failures++);
     return longest * (0.1 + 0.9 * this.random());
   }
 

@@ -1,6 +1,6 @@
-import type { Link, LinkFactory } from "../links/link.ts";
+import type { Carrier, Credentials, Link, LinkFactory, Transport } from "../links/link.ts";
 import { Backoff } from "./backoff.ts";
-import type { NotifierError } from "./errors.ts";
+import { NotifierError } from "./errors.ts";
 import type { EventName, RequestName, Requests, ServerEvents } from "./protocol.ts";
 import type { Tokens } from "./tokens.ts";
 
@@ -12,13 +12,16 @@ export type ConnectionState = "connecting" | "online" | "offline" | "unauthentic
 
 export interface ConnectionListener {
   changed(state: ConnectionState): void;
-  /** A replay follows, until `synced`. */
-  opened(): void;
+  /** A replay follows, until `synced`. Also when another link takes over while online. */
+  opened(carrier: Carrier): void;
   event<N extends EventName>(name: N, payload: ServerEvents[N]): void;
   closed(): void;
 }
 
 const REFUSED_FOR_GOOD = new Set(["unauthenticated", "expired", "forbidden"]);
+
+/** Reasons for a goodbye after which only another token is good. */
+const OLD_TOKEN = new Set(["expired", "revoked"]);
 
 /** Keeps a link open: when to try, when to wait and how long, when to give up. */
 export class Connection {
@@ -28,31 +31,27 @@ export class Connection {
   #returnAfter: number | undefined;
   #renewedToken = false;
   #wanted = false;
-  readonly #link: Link;
+  #transport: Transport | undefined;
+  #link: Link;
   readonly #backoff = new Backoff();
 
   constructor(
-    url: string,
+    private readonly url: string,
     open: LinkFactory,
     private readonly tokens: Tokens,
-    since: () => string | undefined,
+    private readonly since: () => string | undefined,
     private readonly listener: ConnectionListener,
   ) {
-    const credentials = async () => {
-      const token = await tokens.current();
-      const cursor = since();
-      return cursor === undefined ? { token } : { token, since: cursor };
-    };
-    this.#link = open(url, credentials, {
-      opened: () => listener.opened(),
-      event: (name, payload) => this.#event(name, payload),
-      refused: (error) => this.#refused(error),
-      closed: () => this.#closed(),
-    });
+    this.#link = this.#join(open);
   }
 
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** What carries the connection; undefined while it is not online. */
+  get transport(): Transport | undefined {
+    return this.#state === "online" ? this.#transport : undefined;
   }
 
   connect(): void {
@@ -77,6 +76,15 @@ export class Connection {
     this.#closed();
   }
 
+  /** Goes on over other links, from the same cursor. */
+  use(open: LinkFactory): void {
+    this.#link.close();
+    this.#link = this.#join(open);
+    if (!this.#wanted) return;
+    this.#lost();
+    this.#attempt();
+  }
+
   request<N extends RequestName>(name: N, args: Requests[N][0]): Promise<Requests[N][1]> {
     return this.#link.request(name, args);
   }
@@ -86,6 +94,26 @@ export class Connection {
     this.#backoff.reset();
     this.#attempt();
   };
+
+  #join(open: LinkFactory): Link {
+    return open(this.url, () => this.#credentials(), {
+      opened: (carrier) => {
+        this.#transport = carrier.transport;
+        this.listener.opened(carrier);
+      },
+      event: (name, payload) => this.#event(name, payload),
+      refused: (error) => this.#refused(error),
+      closed: () => this.#closed(),
+    });
+  }
+
+  async #credentials(): Promise<Credentials> {
+    const token = await this.tokens.current().catch(({ message }: Error) => {
+      throw new NotifierError("no_token", message);
+    });
+    const since = this.since();
+    return since === undefined ? { token } : { token, since };
+  }
 
   #attempt(): void {
     clearTimeout(this.#timer);
@@ -108,7 +136,7 @@ export class Connection {
 
   #goodbye({ reason, reconnect_after }: ServerEvents["goodbye"]): void {
     this.#returnAfter = reconnect_after;
-    if (reason === "expired") this.tokens.forget();
+    if (OLD_TOKEN.has(reason)) this.tokens.forget();
   }
 
   async #renewToken(): Promise<void> {

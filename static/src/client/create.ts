@@ -1,4 +1,5 @@
-import { type Transport, socketioLink } from "../links/socketio.ts";
+import { linkOver } from "../links/ladder.ts";
+import { TRANSPORTS, type Transport } from "../links/link.ts";
 import { Notifier } from "./notifier.ts";
 import type { TokenSource } from "./tokens.ts";
 
@@ -9,7 +10,10 @@ export interface NotifierOptions {
   token?: string;
   /** Fetches the user's token; called when one is needed, and again when the server calls it expired. */
   getToken?: () => string | Promise<string>;
-  /** Socket.IO transports, in the order in which they are tried. */
+  /**
+   * The ways to reach the server, the best first; all of them, unless some are left out. Where one does not work
+   * the next carries the connection, until a better one does again.
+   */
   transports?: readonly Transport[];
 }
 
@@ -18,5 +22,5 @@ export function createNotifier(options: NotifierOptions): Notifier {
   const tokens: TokenSource | undefined = options.getToken ?? options.token;
   if (!tokens) throw new TypeError("createNotifier needs token or getToken.");
   const url = (options.url ?? location.origin).replace(/\/+$/, "");
-  return new Notifier(url, tokens, socketioLink(options.transports ?? ["websocket", "polling"]));
+  return new Notifier(url, tokens, linkOver(options.transports ?? TRANSPORTS));
 }

@@ -61,6 +61,11 @@ export function advance(cursor: Cursor, position: Position): Cursor {
   return new Map(cursor).set(position.audience, position.seq);
 }
 
+/** Where the reader stands in the logs that the server names, at least as far as it was already. */
+export function furthest(theirs: Cursor, ours: Cursor): Cursor {
+  return new Map([...theirs].map(([audience, seq]) => [audience, Math.max(seq, ours.get(audience) ?? 0)]));
+}
+
 function encodeAudience(name: string): string {
   return encodeURIComponent(name).replaceAll("%3A", ":").replaceAll("%40", "@");
 }

@@ -1,6 +1,7 @@
 /**
  * Why something could not be done. `code` is the server's (`rate_limited`, `store_unavailable`...)
- * or one of the client's own: `offline` (there is no connection) and `timeout` (no answer came).
+ * or one of the client's own: `offline` (there is no connection), `timeout` (no answer came) and
+ * `no_token` (the application gave none).
  */
 export class NotifierError extends Error {
   override readonly name = "NotifierError";

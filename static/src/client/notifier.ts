@@ -1,9 +1,10 @@
 import * as inboxes from "../inbox/inbox.ts";
 import type { Inbox } from "../inbox/inbox.ts";
-import type { LinkFactory } from "../links/link.ts";
+import type { LinkFactory, Transport } from "../links/link.ts";
+import { linkOver } from "../links/ladder.ts";
 import { Catalogue, type TypeInfo } from "./catalogue.ts";
 import { Connection } from "./connection.ts";
-import { formatCursor, type Position, parseCursor } from "./cursor.ts";
+import { formatCursor, furthest, type Position, parseCursor } from "./cursor.ts";
 import { Emitter } from "./emitter.ts";
 import type { NotifierError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
@@ -21,6 +22,8 @@ export class Notifier {
   #inbox: Inbox = inboxes.EMPTY;
   #snapshot: Snapshot;
   #known = false;
+  /** Jumps in a log are no losses on the present link. */
+  #gapless = false;
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
   #seeing: Promise<void> | undefined;
   readonly #listeners = new Emitter<{ snapshot: Snapshot }>();
@@ -30,7 +33,8 @@ export class Notifier {
   readonly #reader = new Reader({
     cursor: () => this.#inbox.cursor,
     take: (event, position) => this.#take(event, position),
-    sync: () => this.#sync(),
+    sync: () => this.#request("sync", { since: formatCursor(this.#inbox.cursor) }),
+    fill: (answer) => this.#fill(answer),
     broken: () => this.#connection.restart(),
   });
   readonly #feed = new Feed({
@@ -53,7 +57,8 @@ export class Notifier {
     this.#catalogue = new Catalogue(url, tokens, () => this.#events.emit("types", undefined));
     this.#connection = new Connection(url, link, tokens, () => this.#since(), {
       changed: () => this.#publish(),
-      opened: () => {
+      opened: ({ gapless }) => {
+        this.#gapless = gapless;
         this.#reader.replay();
         this.#catalogue.load();
       },
@@ -64,6 +69,7 @@ export class Notifier {
       event: (name, payload) => {
         this.#events.emit("wire", { direction: "in", name, payload });
         if (name === "synced") this.#synced(payload as Synced);
+        else if (name === "preferences") this.#feed.refresh();
         else if (name === "notification" || name === "removed" || name === "state") {
           this.#reader.accept({ name, payload } as LogEvent);
         }
@@ -106,6 +112,11 @@ export class Notifier {
     globalThis.removeEventListener?.("pagehide", this.#leave);
     this.#expiry.stop();
     this.#connection.disconnect();
+  }
+
+  /** Goes on over these transports, the best first, from where it is. */
+  useTransports(transports: readonly Transport[]): void {
+    this.#connection.use(linkOver(transports));
   }
 
   // Actions show at once and are taken back when the server refuses; they reject with a NotifierError.
@@ -170,9 +181,14 @@ export class Notifier {
   #synced({ cursor, counts, recovered }: Synced): void {
     if (!recovered && this.#known) this.#reset();
     this.#known = true;
-    this.#reader.live();
-    this.#update(inboxes.withCounts({ ...this.#inbox, cursor: parseCursor(cursor) }, counts));
-    this.#feed.refresh();
+    if (!this.#gapless) this.#reader.live();
+    // One link may have told what was still on its way to the other.
+    const theirs = parseCursor(cursor);
+    const here = recovered ? furthest(theirs, this.#inbox.cursor) : theirs;
+    const { unread, unseen, loaded } = this.#inbox;
+    this.#update(inboxes.withCounts({ ...this.#inbox, cursor: here }, counts));
+    const asExpected = unread === counts.unread && unseen === counts.unseen;
+    if (!loaded || this.#connection.state !== "online" || !asExpected) this.#feed.refresh();
   }
 
   #take(event: LogEvent, position: Position | undefined): void {
@@ -196,6 +212,7 @@ export class Notifier {
 
   #follow(change: StateChange): void {
     this.#withdraw(inboxes.follow(this.#inbox, change));
+    if (change.joined) this.#feed.refresh();
     this.#events.emit("state", change);
   }
 
@@ -207,8 +224,7 @@ export class Notifier {
     if (items.length) this.#events.emit("removed", { items });
   }
 
-  async #sync(): Promise<void> {
-    const answer = await this.#request("sync", { since: formatCursor(this.#inbox.cursor) });
+  #fill(answer: SyncAnswer): void {
     if (answer.recovered) this.#catchUp(answer);
     else this.#reset();
     const cursor = parseCursor(answer.cursor);
@@ -287,6 +303,7 @@ export class Notifier {
     const { items, unread, unseen, loaded, next, cleared } = this.#inbox;
     return {
       connection: this.#connection.state,
+      link: this.#connection.transport,
       items,
       unread,
       unseen,

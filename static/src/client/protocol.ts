@@ -58,6 +58,10 @@ export interface StateChange {
   dismissed?: readonly string[];
   /** Everything up to the cursor is read, dismissed or seen. */
   through?: { read?: string; dismissed?: string; seen?: string };
+  /** Logs that this user has joined, and from where on: a cursor. */
+  joined?: string;
+  /** The audiences of logs that this user has left. */
+  left?: readonly string[];
   counts?: Counts;
 }
 
@@ -85,6 +89,7 @@ export interface ServerEvents {
   removed: Removed;
   state: StateChange;
   synced: Synced;
+  preferences: unknown;
   auth_expiring: { expires_in: number };
   goodbye: Goodbye;
 }
@@ -96,6 +101,7 @@ export const EVENT_NAMES: readonly EventName[] = [
   "removed",
   "state",
   "synced",
+  "preferences",
   "auth_expiring",
   "goodbye",
 ];

@@ -1,5 +1,5 @@
 import { type Cursor, type Position, parsePosition, precedes, reaches } from "./cursor.ts";
-import type { Entry, Removed, StateChange } from "./protocol.ts";
+import type { Entry, Removed, StateChange, SyncAnswer } from "./protocol.ts";
 
 /** What the server tells about the logs of this user. */
 export type LogEvent =
@@ -11,8 +11,10 @@ export interface ReaderPort {
   cursor(): Cursor;
   /** In order and once; `position` is absent for what holds no place in a log, or a place already passed. */
   take(event: LogEvent, position: Position | undefined): void;
-  /** Asks for what lies beyond the cursor and takes the answer. */
-  sync(): Promise<void>;
+  /** Asks for what lies beyond the cursor. */
+  sync(): Promise<SyncAnswer>;
+  /** Takes what was asked for. */
+  fill(answer: SyncAnswer): void;
   /** A sync failed: the only way to an unbroken reading is another connection with its replay. */
   broken(): void;
 }
@@ -27,7 +29,7 @@ export class Reader {
 
   constructor(private readonly port: ReaderPort) {}
 
-  /** A connection opened: until `live`, the server's order is the order, jumps included. */
+  /** A link opened: until `live`, the server's order is the order, jumps included. */
   replay(): void {
     this.#waiting = undefined;
     this.#replaying = true;
@@ -58,14 +60,12 @@ export class Reader {
     const line: LogEvent[] = [];
     this.#waiting = line;
     const before = this.port.cursor().get(position.audience);
-    const failed = await this.port.sync().then(
-      () => false,
-      () => true,
-    );
-    // Another connection began meanwhile: its replay covers all of this.
+    const answer = await this.port.sync().catch(() => undefined);
+    // Another link opened meanwhile: its replay covers all of this, and may have gone further.
     if (this.#waiting !== line) return;
     this.#waiting = undefined;
-    if (failed) return this.port.broken();
+    if (!answer) return this.port.broken();
+    this.port.fill(answer);
     const moved = this.port.cursor().get(position.audience) !== before;
     // A sync that does not move the cursor says that there is no entry in the hole.
     if (moved || reaches(this.port.cursor(), position)) this.accept(event);

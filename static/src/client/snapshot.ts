@@ -1,4 +1,5 @@
 import type { Item } from "../inbox/inbox.ts";
+import type { Transport } from "../links/link.ts";
 import type { ConnectionState } from "./connection.ts";
 import type { NotifierError } from "./errors.ts";
 import type { Counts, StateChange } from "./protocol.ts";
@@ -6,6 +7,8 @@ import type { Counts, StateChange } from "./protocol.ts";
 /** All there is to show, as one immutable value; a new one after every change. */
 export interface Snapshot extends Readonly<Counts> {
   readonly connection: ConnectionState;
+  /** What carries the connection; undefined while it is not online. */
+  readonly link: Transport | undefined;
   /** Newest first. */
   readonly items: readonly Item[];
   /** How far this client has read, as text; undefined before the first connection. */

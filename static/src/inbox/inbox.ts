@@ -73,8 +73,22 @@ export function follow(inbox: Inbox, change: StateChange): Inbox {
     .map((item) => (isRead(item) ? withRead(item, true) : item))
     .map((item) => (isUnread(item) ? withRead(item, false) : item))
     .map((item) => (isSeen(item) ? withSeen(item) : item));
-  const next = recount(inbox, items);
-  return counts ? withCounts(next, counts) : next;
+  const moved = changeLogs(recount(inbox, items), change);
+  return counts ? withCounts(moved, counts) : moved;
+}
+
+/** Goes on without the logs this user has left, and with those joined. */
+function changeLogs(inbox: Inbox, { joined, left = [] }: StateChange): Inbox {
+  if (!joined && !left.length) return inbox;
+  const gone = new Set(left);
+  const stays = (id: string) => !gone.has(parsePosition(id)?.audience ?? "");
+  const cursor = [...inbox.cursor].filter(([audience]) => !gone.has(audience));
+  const items = inbox.items.flatMap((item) => {
+    const aliases = item.aliases.filter(stays);
+    if (aliases.length === item.aliases.length) return [item];
+    return aliases[0] === undefined ? [] : [{ ...item, id: aliases[0], aliases }];
+  });
+  return recount({ ...inbox, cursor: new Map([...cursor, ...parseCursor(joined ?? "")]) }, items);
 }
 
 /** Exact counts from the server. While a clear is pending they still include what is hidden. */

@@ -1,16 +1,28 @@
 import type { NotifierError } from "../client/errors.ts";
 import type { EventName, RequestName, Requests, ServerEvents } from "../client/protocol.ts";
 
+/** The ways to reach the server, the best first: over Socket.IO, Server-Sent Events, long polling. */
+export const TRANSPORTS = ["websocket", "sse", "poll"] as const;
+
+export type Transport = (typeof TRANSPORTS)[number];
+
 /** What a connection shows when it opens: who, and how far the reader has got. */
 export interface Credentials {
   token: string;
   since?: string;
 }
 
+/** What is to be known of an open link. */
+export interface Carrier {
+  transport: Transport;
+  /** The server itself passes over what is not for this user: a jump in a log is no loss. */
+  gapless: boolean;
+}
+
 /** What a link tells its owner. */
 export interface LinkListener {
   /** The server accepted the connection; a replay and `synced` follow. */
-  opened(): void;
+  opened(carrier: Carrier): void;
   event<N extends EventName>(name: N, payload: ServerEvents[N]): void;
   /** The attempt was refused, or never reached a server (`offline`). */
   refused(error: NotifierError): void;

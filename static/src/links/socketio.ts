@@ -1,9 +1,10 @@
 import { io, type Socket } from "socket.io-client";
 import { NotifierError } from "../client/errors.ts";
 import { EVENT_NAMES, type RequestName, type Requests } from "../client/protocol.ts";
-import type { LinkFactory } from "./link.ts";
+import type { Carrier, LinkFactory } from "./link.ts";
 
-export type Transport = "websocket" | "polling";
+/** A place that holds nothing for this user is told as one, so a jump is a loss. */
+const CARRIER: Carrier = { transport: "websocket", gapless: false };
 
 /** Long enough for a server that is busy with a failover, short enough for a person who waits. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -12,51 +13,48 @@ type Answer =
   | { ok: true; data: unknown }
   | { ok: false; error: { code: string; message: string; retry_after?: number } };
 
-/** A link over Socket.IO; transports are tried in the order given. */
-export function socketioLink(transports: readonly Transport[]): LinkFactory {
-  return (url, credentials, listener) => {
-    // Credentials that come when their attempt is over are not presented to the next one.
-    let attempt = 0;
-    const socket = io(`${url}/notifications`, {
-      auth: (present) => {
-        const mine = attempt;
-        credentials().then(
-          (given) => mine === attempt && present(given),
-          (error: unknown) => {
-            if (mine !== attempt) return;
-            socket.disconnect();
-            listener.refused(asRefusal(error));
-          },
-        );
-      },
-      transports: [...transports],
-      tryAllTransports: true,
-      // Several users may live in one page: each has a connection of its own.
-      forceNew: true,
-      reconnection: false,
-      autoConnect: false,
-    });
-    for (const name of EVENT_NAMES) {
-      socket.on(name, (payload) => listener.event(name, payload));
-    }
-    socket.on("connect", () => listener.opened());
-    socket.on("connect_error", (error) => listener.refused(asRefusal(error)));
-    socket.on("disconnect", (reason) => {
-      if (reason !== "io client disconnect") listener.closed(reason);
-    });
-    return {
-      open: () => {
-        attempt++;
-        socket.connect();
-      },
-      close: () => {
-        attempt++;
-        socket.disconnect();
-      },
-      request: (name, args) => request(socket, name, args),
-    };
+/** A link over Socket.IO, as a WebSocket from the start. */
+export const socketioLink: LinkFactory = (url, credentials, listener) => {
+  // Credentials that come when their attempt is over are not presented to the next one.
+  let attempt = 0;
+  const socket = io(`${url}/notifications`, {
+    auth: (present) => {
+      const mine = attempt;
+      credentials().then(
+        (given) => mine === attempt && present(given),
+        (error: unknown) => {
+          if (mine !== attempt) return;
+          socket.disconnect();
+          listener.refused(asRefusal(error));
+        },
+      );
+    },
+    transports: ["websocket"],
+    // Several users may live in one page: each has a connection of its own.
+    forceNew: true,
+    reconnection: false,
+    autoConnect: false,
+  });
+  for (const name of EVENT_NAMES) {
+    socket.on(name, (payload) => listener.event(name, payload));
+  }
+  socket.on("connect", () => listener.opened(CARRIER));
+  socket.on("connect_error", (error) => listener.refused(asRefusal(error)));
+  socket.on("disconnect", (reason) => {
+    if (reason !== "io client disconnect") listener.closed(reason);
+  });
+  return {
+    open: () => {
+      attempt++;
+      socket.connect();
+    },
+    close: () => {
+      attempt++;
+      socket.disconnect();
+    },
+    request: (name, args) => request(socket, name, args),
   };
-}
+};
 
 async function request<N extends RequestName>(
   socket: Socket,

@@ -3,7 +3,10 @@ import { NotifierError } from "../../src/client/errors.ts";
 import { Notifier } from "../../src/client/notifier.ts";
 import type { RequestName, ServerEvents } from "../../src/client/protocol.ts";
 import type { TokenSource } from "../../src/client/tokens.ts";
-import type { Credentials, Link, LinkFactory, LinkListener } from "../../src/links/link.ts";
+import type { Carrier, Credentials, Link, LinkFactory, LinkListener } from "../../src/links/link.ts";
+
+export const SOCKET: Carrier = { transport: "websocket", gapless: false };
+export const STREAM: Carrier = { transport: "sse", gapless: true };
 
 interface Asked {
   name: RequestName;
@@ -40,10 +43,10 @@ export class Script {
   }
 
   /** The server accepts the connection and says that the replay is over. */
-  async online(cursor: string, fields: Partial<ServerEvents["synced"]> = {}): Promise<void> {
+  async online(cursor: string, fields: Partial<ServerEvents["synced"]> = {}, carrier = SOCKET): Promise<void> {
     await settle();
     this.isOpen = true;
-    this.listener.opened();
+    this.listener.opened(carrier);
     this.send("synced", { cursor, counts: { unread: 0, unseen: 0 }, recovered: true, ...fields });
     await settle();
   }

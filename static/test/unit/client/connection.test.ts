@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { Connection, type ConnectionState } from "../../../src/client/connection.ts";
 import { NotifierError } from "../../../src/client/errors.ts";
 import { type TokenSource, Tokens } from "../../../src/client/tokens.ts";
-import { Script, settle } from "../script.ts";
+import { SOCKET, Script, settle } from "../script.ts";
 
 let script: Script;
 let states: ConnectionState[];
@@ -33,7 +33,7 @@ function refuse(code: string, retryAfter?: number): void {
 test("it is online only after the replay", async () => {
   const connection = connect();
   await settle();
-  script.listener.opened();
+  script.listener.opened(SOCKET);
   expect(connection.state).toBe("connecting");
   await script.online("");
   expect(states).toEqual(["connecting", "online"]);
@@ -137,4 +137,43 @@ test("a disconnected client stays away, and comes back when told", async () => {
   expect([connection.state, script.attempts]).toEqual(["offline", 1]);
   connection.connect();
   expect(script.attempts).toBe(2);
+});
+
+test.each(["expired", "revoked"])("after a goodbye that says %s the next attempt has a new token", async (reason) => {
+  const source = vi.fn().mockResolvedValueOnce("old").mockResolvedValueOnce("new");
+  connect(source);
+  await script.online("");
+  script.send("goodbye", { reason, reconnect_after: 0 });
+  script.drop();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(script.opened).toEqual([{ token: "old" }, { token: "new" }]);
+});
+
+test("it tells what carries it, while it is online", async () => {
+  const connection = connect();
+  await script.online("");
+  expect(connection.transport).toBe("websocket");
+  script.drop();
+  expect(connection.transport).toBe(undefined);
+});
+
+test("other links go on at once, with the same credentials, and the old one is closed", async () => {
+  const connection = connect();
+  await script.online("");
+  const other = new Script();
+  connection.use(other.factory);
+  await settle();
+  expect([script.isOpen, other.opened, connection.state]).toEqual([false, [{ token: "token" }], "connecting"]);
+  await other.online("");
+  expect(connection.state).toBe("online");
+});
+
+test("other links wait while the application is disconnected", async () => {
+  const connection = connect();
+  connection.disconnect();
+  const other = new Script();
+  connection.use(other.factory);
+  expect(other.attempts).toBe(0);
+  connection.connect();
+  expect(other.attempts).toBe(1);
 });

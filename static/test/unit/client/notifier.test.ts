@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
 import type { NotifierEvents } from "../../../src/client/snapshot.ts";
 import { entry, feedEntry, page } from "../builders.ts";
-import { Script, settle } from "../script.ts";
+import { SOCKET, STREAM, Script, settle } from "../script.ts";
 
 const CURSOR = "everyone=5;user:42=3";
 
@@ -56,7 +56,7 @@ describe("connecting", () => {
     await vi.advanceTimersByTimeAsync(1_000);
     expect(script.opened.at(-1)).toEqual({ token: "token", since: CURSOR });
     script.isOpen = true;
-    script.listener.opened();
+    script.listener.opened(SOCKET);
     script.send("notification", entry("7@user:42"));
     script.send("notification", entry("9@everyone"));
     script.send("synced", { cursor: "everyone=9;user:42=7", counts: { unread: 5, unseen: 5 }, recovered: true });
@@ -182,6 +182,42 @@ describe("an arrival", () => {
   });
 });
 
+describe("another link", () => {
+  test("that takes over repeats nothing, and the cursor never moves back", async () => {
+    await loaded();
+    script.send("notification", entry("4@user:42"));
+    script.listener.opened(SOCKET);
+    script.send("notification", entry("4@user:42"));
+    script.send("synced", { cursor: CURSOR, counts: { unread: 4, unseen: 4 }, recovered: true });
+    script.send("notification", entry("4@user:42"));
+    script.send("notification", entry("5@user:42"));
+    expect(told.map(({ item, replayed }) => [item.id, replayed])).toEqual([["4@user:42", false], ["5@user:42", false]]);
+    expect([notifier.snapshot.unread, notifier.snapshot.cursor]).toEqual([5, "everyone=5;user:42=5"]);
+    expect(script.names()).toEqual([]);
+  });
+
+  test("shows its name", async () => {
+    await loaded();
+    expect(notifier.snapshot.link).toBe("websocket");
+    await script.online(CURSOR, {}, STREAM);
+    expect(notifier.snapshot.link).toBe("sse");
+  });
+
+  test("without gaps is believed when it jumps", async () => {
+    await script.online(CURSOR, {}, STREAM);
+    script.send("notification", entry("9@user:42"));
+    expect([told.length, notifier.snapshot.cursor, script.names()]).toEqual([1, "everyone=5;user:42=9", ["feed"]]);
+  });
+
+  test("whose counts differ from ours knows more: the window is refreshed", async () => {
+    await loaded();
+    script.send("synced", { cursor: CURSOR, counts: { unread: 3, unseen: 3 }, recovered: true });
+    expect(script.names()).toEqual([]);
+    script.send("synced", { cursor: CURSOR, counts: { unread: 1, unseen: 3 }, recovered: true });
+    expect([script.names(), notifier.snapshot.unread]).toEqual([["feed"], 1]);
+  });
+});
+
 describe("an action", () => {
   test("shows at once and sends every id the notification is known by", async () => {
     await loaded();
@@ -297,6 +333,32 @@ describe("what others do", () => {
     notifier.on("removed", ({ items }) => removed.push(...items.map((item) => item.id)));
     script.send("state", { read: ["3@user:42"], dismissed: ["1@user:42"], counts: { unread: 1, unseen: 0 } });
     expect([ids(), notifier.snapshot.unread, removed]).toEqual([["3@user:42", "2@user:42"], 1, ["1@user:42"]]);
+  });
+
+  test("with their preferences refreshes the window: muted types vanish", async () => {
+    await loaded();
+    script.send("preferences", { types: { message: { bell: false } } });
+    await script.next("feed").answer(page([], CURSOR));
+    expect(ids()).toEqual([]);
+  });
+
+  test("letting somebody into a log begins it there, and refreshes the window", async () => {
+    await loaded();
+    script.send("state", { joined: "role:admin=9" });
+    expect([notifier.snapshot.cursor, script.names()]).toEqual(["everyone=5;role:admin=9;user:42=3", ["feed"]]);
+    script.send("notification", entry("10@role:admin"));
+    expect(told.length).toBe(1);
+  });
+
+  test("taking somebody out of a log takes its notifications, unless they are known from another", async () => {
+    await loaded();
+    script.send("notification", entry("6@everyone"));
+    script.send("notification", entry("7@everyone", { notification_id: "n3" }));
+    const removed: string[] = [];
+    notifier.on("removed", ({ items }) => removed.push(...items.map((item) => item.id)));
+    script.send("state", { left: ["user:42"], counts: { unread: 2, unseen: 2 } });
+    expect([ids(), removed]).toEqual([["6@everyone", "7@everyone"], ["2@user:42", "1@user:42"]]);
+    expect([notifier.snapshot.cursor, notifier.snapshot.unread]).toEqual(["everyone=7", 2]);
   });
 
   test("withdrawing takes it away and moves the cursor", async () => {

@@ -21,9 +21,10 @@ beforeEach(() => {
     },
     sync: () =>
       new Promise((resolve, reject) => {
-        const done = (text: string) => ((cursor = parseCursor(text)), resolve());
-        syncs.push({ resolve: done, reject: () => reject(new Error("no answer")) });
+        const answer = (cursor: string) => resolve({ items: [], cursor, unread: 0, unseen: 0, recovered: true });
+        syncs.push({ resolve: answer, reject: () => reject(new Error("no answer")) });
       }),
+    fill: (answer) => (cursor = parseCursor(answer.cursor)),
     broken: () => broken++,
   });
 });
@@ -97,6 +98,15 @@ test("an answer that comes after a new connection began is nobody's any more", a
   syncs[0]!.reject();
   await settle();
   expect([taken, broken]).toEqual([["18@user:42"], 0]);
+});
+
+test("an answer from before another link opened does not move the cursor back", async () => {
+  arrive(20);
+  reader.replay();
+  arrive(25);
+  syncs[0]!.resolve("user:42=20");
+  await settle();
+  expect([taken, cursor.get("user:42")]).toEqual([["25@user:42"], 25]);
 });
 
 test("a removal moves the cursor like an entry when it has a place, and always takes effect", () => {
