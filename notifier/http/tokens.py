@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import math
 import time
 from collections.abc import Collection, Mapping
@@ -9,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
+from jwt.algorithms import HMACAlgorithm
+from jwt.utils import base64url_encode
 
 from notifier.core.models import Principal, is_name
 from notifier.errors import TokenExpired, Unauthenticated
@@ -39,6 +43,17 @@ class TokenRules:
     max_lifetime: int = 0
 
 
+class _HS256(HMACAlgorithm):
+    """PyJWT's, but it looks only once whether a secret is a key of another kind.
+
+    PyJWT does so for each token, which takes as long as all the rest of verifying it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(hashlib.sha256)
+        self.prepare_key = functools.lru_cache(super().prepare_key)  # type: ignore[method-assign]
+
+
 class TokenVerifier:
     """Turns the text of a token into a user.
 
@@ -50,6 +65,7 @@ class TokenVerifier:
     def __init__(self, rules: TokenRules, keys: JsonWebKeys | None = None) -> None:
         self._rules = rules
         self._keys = keys
+        self._secrets = [_secret_key(secret) for secret in rules.secrets]
 
     async def verify(self, token: object) -> Principal:
         """The user a token speaks for. Raises ``Unauthenticated`` or ``TokenExpired``.
@@ -69,29 +85,30 @@ class TokenVerifier:
         return _principal(claims, self._rules)
 
     async def _claims(self, token: str) -> Mapping[str, Any]:
+        if self._keys is None:
+            return self._claims_by_secret(token)
         header = jwt.get_unverified_header(token)
         match header.get("alg"):
             case "HS256":
                 return self._claims_by_secret(token)
-            case "RS256" | "ES256" as algorithm if self._keys is not None:
-                key = await self._keys.find(header.get("kid"), algorithm)
-                return self._decode(token, key.key, key.algorithm_name)
+            case "RS256" | "ES256" as algorithm:
+                return self._decode(token, await self._keys.find(header.get("kid"), algorithm))
             case _:
                 raise jwt.InvalidAlgorithmError
 
     def _claims_by_secret(self, token: str) -> Mapping[str, Any]:
-        for secret in self._rules.secrets:
+        for secret in self._secrets:
             try:
-                return self._decode(token, secret, "HS256")
+                return self._decode(token, secret)
             except jwt.InvalidSignatureError:
                 continue  # perhaps signed with the secret before the last change
         raise jwt.InvalidSignatureError
 
-    def _decode(self, token: str, key: Any, algorithm: str) -> Mapping[str, Any]:
+    def _decode(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
         return jwt.decode(
             token,
             key,
-            algorithms=[algorithm],
+            algorithms=[key.algorithm_name],
             issuer=self._rules.issuer,
             audience=self._rules.audience,
             leeway=self._rules.leeway,
@@ -101,6 +118,13 @@ class TokenVerifier:
                 "verify_jti": False,
             },
         )
+
+
+def _secret_key(secret: str) -> jwt.PyJWK:
+    """A shared secret as a key that verifies HS256 and nothing else."""
+    key = jwt.PyJWK({"kty": "oct", "k": base64url_encode(secret.encode()).decode()}, "HS256")
+    key.Algorithm = _HS256()
+    return key
 
 
 def _principal(claims: Mapping[str, Any], rules: TokenRules) -> Principal:

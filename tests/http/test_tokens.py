@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import time
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from notifier.errors import TokenExpired, Unauthenticated
 from notifier.http.tokens import MAX_ROLES, MAX_TOKEN, TokenRules, TokenVerifier, sign
@@ -106,6 +109,19 @@ async def test_without_a_jwks_no_public_key_algorithm_is_known(alg: str) -> None
     forged = f"{part({'alg': alg})}.{part({'sub': 'ada', 'exp': 9999999999})}.{part(b'x' * 64)}"
     with pytest.raises(Unauthenticated):
         await verify(forged)
+
+
+async def test_a_public_key_in_the_place_of_a_secret_verifies_nothing() -> None:
+    """Everybody has the public key: with it as a secret anybody could sign."""
+    public = Ed25519PrivateKey.generate().public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    claims = {"sub": "ada", "exp": int(time.time()) + 600}
+    signed = f"{part({'alg': 'HS256'})}.{part(claims)}"
+    forged = f"{signed}.{part(hmac.digest(pem, signed.encode(), 'sha256'))}"
+    verifier = TokenVerifier(TokenRules(secrets=(pem.decode(),)))
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(forged)
 
 
 async def test_refuses_a_token_without_a_secret_to_check_it() -> None:

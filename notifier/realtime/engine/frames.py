@@ -5,8 +5,9 @@ No extension is ever negotiated: permessage-deflate costs about 130 KiB per conn
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from binascii import Error as Base64Error
+from binascii import a2b_base64
 from hashlib import sha1
 from struct import pack, unpack_from
 
@@ -30,7 +31,7 @@ ACCEPT_SALT = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 def accept(key: str) -> str:
     """The Sec-WebSocket-Accept for a client's key. ProtocolError if that is not 16 bytes."""
     try:
-        if len(b64decode(key, validate=True)) != 16:
+        if len(a2b_base64(key, strict_mode=True)) != 16:
             raise ProtocolError("invalid Sec-WebSocket-Key")
     except (Base64Error, ValueError):
         raise ProtocolError("invalid Sec-WebSocket-Key") from None

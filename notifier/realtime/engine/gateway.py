@@ -114,10 +114,10 @@ class Gateway:
     ) -> web.StreamResponse:
         if connection.closed:
             return answers.error(answers.BAD_REQUEST)
-        if (socket := take_over(request, accept, self._core, connection)) is None:
+        greeting = self._opening(connection, []).websocket
+        if (socket := take_over(request, accept, self._core, connection, greeting)) is None:
             connection.abort(reasons.TRANSPORT_CLOSE)
             return answers.error(answers.BAD_REQUEST)
-        socket.send(self._opening(connection, []))
         connection.adopt(socket)
         return TakenOver()
 

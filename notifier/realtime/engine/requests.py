@@ -8,28 +8,25 @@ from aiohttp import web
 
 from .options import ANY_ORIGIN, EngineOptions
 
+# The first lines of an Environ; headers follow.
+ABOUT = ("REMOTE_ADDR", "REQUEST_METHOD", "PATH_INFO", "QUERY_STRING")
+
 
 class Environ(Mapping[str, str]):
     """A handshake request as connect handlers see it, with the names of WSGI.
 
     `REMOTE_ADDR` is the client's address, `HTTP_...` a header. Kept as long as the connection, so
-    it is one text that is taken apart when somebody looks.
+    it is one piece of bytes, taken apart when somebody looks.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_lines",)
 
     def __init__(self, request: web.Request, address: str) -> None:
         # Raw, because a decoded line feed would let a client add lines of its own.
-        lines = [
-            f"REMOTE_ADDR:{address}",
-            f"REQUEST_METHOD:{request.method}",
-            f"PATH_INFO:{request.rel_url.raw_path}",
-            f"QUERY_STRING:{request.rel_url.raw_query_string}",
-        ]
-        for name in dict.fromkeys(request.headers):
-            values = request.headers.getall(name)
-            lines.append(f"HTTP_{name.upper().replace('-', '_')}:{','.join(values)}")
-        self._text = "\n".join(lines)
+        url = request.rel_url
+        about = (address, request.method, url.raw_path, url.raw_query_string)
+        headers = [name + b":" + value for name, value in request.raw_headers]
+        self._lines = b"\n".join(["\n".join(about).encode("utf-8", "surrogateescape"), *headers])
 
     def __getitem__(self, name: str) -> str:
         return self._parsed()[name]
@@ -41,10 +38,13 @@ class Environ(Mapping[str, str]):
         return len(self._parsed())
 
     def _parsed(self) -> dict[str, str]:
-        return {
-            name: value
-            for name, _, value in (line.partition(":") for line in self._text.split("\n"))
-        }
+        lines = self._lines.decode("utf-8", "surrogateescape").split("\n")
+        parsed = dict(zip(ABOUT, lines, strict=False))
+        for line in lines[len(ABOUT) :]:
+            header, _, value = line.partition(":")
+            name = f"HTTP_{header.upper().replace('-', '_')}"
+            parsed[name] = f"{parsed[name]},{value}" if name in parsed else value
+        return parsed
 
 
 def client_address(request: web.Request, trusted_hops: int) -> str:

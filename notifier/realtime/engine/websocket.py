@@ -248,16 +248,19 @@ def handshake_key(request: web.Request) -> str:
 
 
 def take_over(
-    request: web.Request, accept: str, core: Core, owner: Owner | None
+    request: web.Request, accept: str, core: Core, owner: Owner | None, greeting: bytes = b""
 ) -> WebSocket | None:
-    """Answer the handshake and move the socket from aiohttp to a WebSocket; None if it is gone."""
+    """Answer the handshake and move the socket from aiohttp to a WebSocket; None if it is gone.
+
+    The greeting, a frame, is written together with the answer: one system call, one segment.
+    """
     transport, former = request.transport, request.protocol
     if transport is None or transport.is_closing():
         return None
     socket = WebSocket(core, owner, transport)
     transport.write(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: " + accept.encode() + b"\r\n\r\n" + greeting
     )
     transport.set_protocol(socket)
     # For aiohttp the connection ends here: it forgets the socket instead of closing it. Not before

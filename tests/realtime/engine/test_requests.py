@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from yarl import URL
 
 from notifier.realtime.engine import EngineOptions, requests
 
@@ -83,6 +85,15 @@ def test_environ() -> None:
     assert environ.get("HTTP_COOKIE") is None
     assert set(environ) >= {"REQUEST_METHOD", "PATH_INFO", "HTTP_HOST"}
     assert len(environ) == len(list(environ))
+
+
+def test_environ_of_a_repeated_header() -> None:
+    """Values of one header are one, whatever its case; bytes that are no text survive."""
+    raw = [(b"X-Tag", b"a"), (b"Host", b"h"), (b"x-tag", b"\xff")]
+    made: Any = SimpleNamespace(rel_url=URL("/"), method="GET", raw_headers=raw)
+    environ = requests.Environ(made, "1.1.1.1")
+    assert environ["HTTP_X_TAG"].encode(errors="surrogateescape") == b"a,\xff"
+    assert environ["HTTP_HOST"] == "h"
 
 
 def test_environ_cannot_be_forged() -> None:
