@@ -51,7 +51,9 @@ LOSS = b""
 LOST_CHANNELS = 100_000
 """Channels remembered for that, some 10 MB; on others a loss goes untold."""
 
-_FAILURES = (RedisError, OSError, TimeoutError)
+FAILURES = (RedisError, OSError, TimeoutError, RuntimeError)
+"""All that a command may raise when Redis cannot be reached. RuntimeError is how uvloop answers a
+write to a connection that was reset a moment ago; redis-py passes it on."""
 
 
 def connect(url: str, *, verify_tls: bool = True, **options: Any) -> aioredis.Redis:
@@ -178,7 +180,7 @@ class RedisChannels:
                     logger.info("listening to Redis")
                     pause = 0.1
                     await self._listen(pubsub)
-            except _FAILURES as error:
+            except FAILURES as error:
                 logger.warning("not listening to Redis: %s", type(error).__name__)
             self._last_heard = float("-inf")
             self.metrics.reconnects += 1
@@ -271,7 +273,7 @@ class RedisChannels:
                         for channel, payload in batch:
                             pipeline.publish(channel, payload)
                         await pipeline.execute()
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._lose([channel for channel, _ in batch])
                 if self._sending_works:
                     logger.warning("cannot publish to Redis: %s", type(error).__name__)

@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from redis.exceptions import RedisError
 
 from notifier.core.models import PUBLISH, Principal
 from notifier.core.publishing import Publisher
 from notifier.errors import RequestError, StoreUnavailable
-from notifier.realtime.channels import RedisChannels
+from notifier.realtime.channels import FAILURES, RedisChannels
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +95,7 @@ class Inlet:
         try:
             if self.holds_lease:
                 await self._redis.delete(f"{self._channel}:inlet")
-        except (RedisError, OSError, TimeoutError):
+        except FAILURES:
             logger.info("the lease ends by itself")
 
     @property
@@ -112,7 +111,7 @@ class Inlet:
                     keys=[f"{self._channel}:inlet"], args=[self._channels.node, milliseconds]
                 )
                 self._held_until = asked + LEASE_SECONDS if held else float("-inf")
-            except (RedisError, OSError, TimeoutError):
+            except FAILURES:
                 pass  # the lease may still be ours; it ends when its time has passed
             await asyncio.sleep(RENEW_SECONDS)
 

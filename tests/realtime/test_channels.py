@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+import uvloop
 from redis import asyncio as aioredis
 
 from notifier.realtime.channels import CONFIRM_SECONDS, QUEUE_BYTES, RedisChannels
@@ -54,9 +55,24 @@ async def listening(url: str, prefix: str | None = None) -> AsyncIterator[Ear]:
     """Channels that hear and are heard."""
     ear = Ear(url, prefix or uuid4().hex)
     ear.channels.start()
-    await until(lambda: ear.channels.healthy)
-    yield ear
-    await ear.channels.close()
+    try:
+        await until(lambda: ear.channels.healthy)
+        yield ear
+    finally:
+        await ear.channels.close()
+
+
+@asynccontextmanager
+async def proxied(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy in front of Redis, and the address that leads through it."""
+    server = urlsplit(url)
+    line = Proxy(lambda: server.port or 6379)
+    await line.start()
+    credentials = "".join(server.netloc.rpartition("@")[:2])
+    try:
+        yield line, server._replace(netloc=f"{credentials}127.0.0.1:{line.port}").geturl()
+    finally:
+        await line.close()
 
 
 @pytest.fixture
@@ -246,13 +262,12 @@ async def test_a_frozen_redis_is_noticed_and_forgotten(valkey: Valkey) -> None:
 
 async def test_who_could_not_send_tells_so_afterwards(redis_url: str) -> None:
     """A node that heard all the time learns that another one could not be heard."""
-    server = urlsplit(redis_url)
-    line = Proxy(lambda: server.port or 6379)
-    await line.start()
-    credentials = "".join(server.netloc.rpartition("@")[:2])
-    cut_off = server._replace(netloc=f"{credentials}127.0.0.1:{line.port}").geturl()
     prefix = uuid4().hex
-    async with listening(redis_url, prefix) as hearer, listening(cut_off, prefix) as sender:
+    async with (
+        proxied(redis_url) as (line, url),
+        listening(redis_url, prefix) as hearer,
+        listening(url, prefix) as sender,
+    ):
         await hearer.want("a", "b")
         line.change(silent=True)
         sender.send("a", b"1")
@@ -262,7 +277,27 @@ async def test_who_could_not_send_tells_so_afterwards(redis_url: str) -> None:
         line.reset()
         line.change()
         await until(lambda: hearer.gaps == ["a"])
-    await line.close()
+
+
+def test_sending_survives_a_reset_at_any_moment(redis_url: str) -> None:
+    """Also at the one when uvloop knows already and redis-py does not yet."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_send_through_resets(redis_url))
+
+
+async def _send_through_resets(redis_url: str) -> None:
+    async with proxied(redis_url) as (line, url), listening(url) as ear:
+        await ear.want("a")
+        for turns in range(10):
+            line.reset()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            ear.send("a", b"1")
+            await until(lambda: not ear.channels._queue)
+        ear.heard.clear()
+        await until(lambda: ear.channels.healthy)
+        ear.send("a", b"2")
+        await until(lambda: b"2" in ear.payloads("a"))
 
 
 async def test_closing_without_redis_is_quick(valkey: Valkey) -> None:
