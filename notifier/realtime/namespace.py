@@ -415,7 +415,7 @@ class NotificationsNamespace:
     def tell(self, user: str, event: str, data: Any, skip: str | None) -> None:
         """Pass an event on to the user's connections.
 
-        What changes the connections themselves is looked up, not believed: whoever can write to the
+        Which logs they belong to is looked up, not believed: whoever can write to the
         bus must not be able to move users between logs.
         """
         sessions = [s for s in self._users.get(user, ()) if s.sid != skip]

@@ -6,10 +6,31 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from notifier.store import open_store
 from tests.core.domain import Clock, Domain
 from tests.servers import fresh_database
+
+
+@pytest.fixture(scope="session")
+async def database(mongodb_uri: str) -> str:
+    """The address of a MongoDB database with all indexes: making them anew takes a while."""
+    address = fresh_database(mongodb_uri)
+    store = await open_store(address)
+    await store.migrate()
+    await store.close()
+    return address
+
+
+@pytest.fixture
+async def empty_database(database: str) -> str:
+    """The same without a document."""
+    async with AsyncMongoClient(database) as client:
+        collections = client.get_default_database()
+        for name in await collections.list_collection_names():
+            await collections[name].delete_many({})
+    return database
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])
@@ -17,7 +38,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty store."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/notifier.db"
-    return fresh_database(request.getfixturevalue("mongodb_uri"))
+    return str(request.getfixturevalue("empty_database"))
 
 
 @pytest.fixture
@@ -25,6 +46,5 @@ async def domain(store_url: str) -> AsyncIterator[Domain]:
     """A publisher and a feed on an empty store, which closes with the test."""
     clock = Clock()
     store = await open_store(store_url, clock=clock)
-    await store.migrate()
     yield Domain(store, clock)
     await store.close()
