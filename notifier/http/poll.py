@@ -23,10 +23,14 @@ async def poll(request: web.Request) -> web.Response:
     """What was missed since a cursor; if nothing was, the first news within ``wait`` seconds."""
     args = load(POLL, arguments(request))
     if args["since"] is None or not args["wait"]:
-        services = request.app[SERVICES]
-        visit = await services.feed.visit(request[CALLER])
-        return _answer(request, await services.feed.missed(visit, args["since"]))
+        return _answer(request, await _look(request, args["since"]))
     return _answer(request, await _await_news(request, args["since"], args["wait"]))
+
+
+async def _look(request: web.Request, since: Cursor | None) -> dict[str, Any]:
+    services = request.app[SERVICES]
+    visit = await services.feed.visit(await services.authenticator.recheck(request[CALLER]))
+    return await services.feed.missed(visit, since)
 
 
 async def _await_news(request: web.Request, since: Cursor, wait: float) -> dict[str, Any]:

@@ -168,6 +168,7 @@ class Stream(Reader):
         self._waiting = 0
         self._moved = False
         self._synced = False
+        self._idle = False
         self._wake = asyncio.Event()
         self._line: Line | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -209,7 +210,8 @@ class Stream(Reader):
         self._outbox.append((entry, event))
         self._waiting += len(event.block)
         self._wake.set()
-        if self.limits.bytes and self._waiting > self.limits.bytes:
+        # Who waits for news takes them in the next turn of the loop, however many come in this one.
+        if self.limits.bytes and self._waiting > self.limits.bytes and not self._idle:
             self.end("slow_reader")
 
     def _cut(self) -> None:
@@ -304,10 +306,12 @@ class Stream(Reader):
 
     async def _wait(self, line: Line) -> None:
         self._wake.clear()
-        try:
+        self._idle = True
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await self._wake.wait()
-        except TimeoutError:
+        self._idle = False
+        if not self._wake.is_set():
             await line.write(HEARTBEAT)
 
     def _text(self, name: str, data: object) -> bytes:
