@@ -1,6 +1,6 @@
-import type { NotifierEvents } from "@notifier/client";
+import type { NotifierEvents, Transport } from "@notifier/client";
 import { PRIORITIES, SAMPLES } from "./samples.ts";
-import type { Person } from "./session.ts";
+import { type Person, TRANSPORT_NAMES } from "./session.ts";
 
 const AUDIENCES = [
   ["everyone", "Everyone"],
@@ -8,6 +8,11 @@ const AUDIENCES = [
   ["user:grace", "Grace"],
   ["role:admin", "Admins"],
 ] as const;
+
+const TRANSPORTS: readonly (readonly [string, string, readonly Transport[]])[] = [
+  ["automatic", "Automatic", ["websocket", "sse", "poll"]],
+  ...(["websocket", "sse", "poll"] as const).map((name) => [name, TRANSPORT_NAMES[name], [name]] as const),
+];
 
 const BURST = 12;
 const LOG_LINES = 200;
@@ -39,15 +44,21 @@ export function desk(element: HTMLElement, people: readonly Person[]): void {
     ...SAMPLES.map((sample) => press(sample.label, sample.type, () => send(1, sample))),
     press(`Burst of ${BURST}`, "burst", () => send(BURST, SAMPLES[0]!)),
   );
+  const transport = choice("Transport", "transport", TRANSPORTS);
+  transport.element.addEventListener("change", () => {
+    const [, , transports] = TRANSPORTS.find(([name]) => name === transport.value())!;
+    for (const { notifier } of people) notifier.useTransports(transports);
+  });
   const { log, clear } = protocolLog(people);
   const heading = make("h2", "", "Your application");
   const logHeading = make("div", "log-heading");
   logHeading.append(make("h2", "", "On the wire"), clear);
-  element.append(heading, audience.element, priority.element, types, note, ...alertsButton(), logHeading, log);
+  element.append(heading, audience.element, priority.element, types, note, ...alertsButton());
+  element.append(logHeading, transport.element, log);
 }
 
 /** Radio buttons in a row. */
-function choice(legend: string, name: string, options: readonly (readonly [string, string])[]) {
+function choice(legend: string, name: string, options: readonly (readonly [string, string, ...unknown[]])[]) {
   const element = make("fieldset", "choice");
   const row = make("div", "row");
   for (const [index, [value, label]] of options.entries()) {

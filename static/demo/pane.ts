@@ -1,5 +1,5 @@
 import type { Item } from "@notifier/client";
-import { type Draft, type Person, avatarOf } from "./session.ts";
+import { type Draft, type Person, TRANSPORT_NAMES, avatarOf } from "./session.ts";
 
 /** What one person can do to the other, as the application would publish it. */
 const DEEDS: readonly { label: string; draft: (by: string) => Omit<Draft, "to" | "sender"> }[] = [
@@ -51,6 +51,9 @@ export function pane(person: Person, other: Neighbour): HTMLElement {
   find(".words").textContent = POSTS[other.id] ?? "";
   find(".deeds").append(...DEEDS.map((deed) => deedButton(deed, person, other, find(".echo"))));
   wireNetwork(find<HTMLButtonElement>(".network"), find(".cut-note"), element, person);
+  person.notifier.subscribe(({ link }) => {
+    find(".link").textContent = link ? TRANSPORT_NAMES[link] : "Offline";
+  });
   find(".echo").textContent = `Whatever ${person.name} does here rings ${other.name}’s bell at once.`;
   find<HTMLElementTagNameMap["notifier-bell"]>("notifier-bell").notifier = person.notifier;
   find<HTMLElementTagNameMap["notifier-toasts"]>("notifier-toasts").notifier = person.notifier;

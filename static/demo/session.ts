@@ -1,4 +1,6 @@
-import { type Notifier, createNotifier } from "@notifier/client";
+import { type Notifier, type Transport, createNotifier } from "@notifier/client";
+
+export const TRANSPORT_NAMES: Readonly<Record<Transport, string>> = { websocket: "WebSocket", sse: "SSE", poll: "Polling" };
 
 /** What the server's demo endpoint says about a demo user. */
 interface Session {

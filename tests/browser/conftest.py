@@ -35,6 +35,7 @@ async def notifier(start_notifier: StartNotifier) -> NotifierProcess:
 @pytest.fixture
 async def open_demo(chromium: Browser, notifier: NotifierProcess) -> AsyncIterator[OpenDemo]:
     """Open the demo in a browser of its own: ``await open_demo("?user=ada", color_scheme="dark")``.
+    ``server`` is the address of another server than ``notifier``.
 
     After the test none of the pages may have complained: no script error, nothing that the
     Content-Security-Policy had to stop.
@@ -45,14 +46,14 @@ async def open_demo(chromium: Browser, notifier: NotifierProcess) -> AsyncIterat
         if message.type in ("error", "warning") and not _is_lost_connection(message.text):
             complaints.append(message.text)
 
-    async def open_page(query: str = "", **options: object) -> Demo:
+    async def open_page(query: str = "", *, server: str = "", **options: object) -> Demo:
         context = await chromium.new_context(**options)
         context.set_default_timeout(PATIENCE * 1000)
         page = await context.new_page()
         page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         demo = Demo(page)
-        await demo.open(f"{notifier.url}/demo/{query}")
+        await demo.open(f"{server or notifier.url}/demo/{query}")
         return demo
 
     contexts_before = set(chromium.contexts)
@@ -63,5 +64,8 @@ async def open_demo(chromium: Browser, notifier: NotifierProcess) -> AsyncIterat
 
 
 def _is_lost_connection(text: str) -> bool:
-    """The browser itself reports attempts to reach a server that is not there."""
-    return "WebSocket connection to" in text or "net::ERR_CONNECTION" in text
+    """The browser itself reports what it cannot reach, and streams that were cut."""
+    return any(words in text for words in _LOST)
+
+
+_LOST = ("WebSocket connection to", "net::ERR_CONNECTION", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")

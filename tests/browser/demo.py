@@ -13,6 +13,7 @@ class Window:
     def __init__(self, page: Page, user: str) -> None:
         self.pane = page.locator(f".pane.{user}")
         self.bell = self.pane.locator(".bell")
+        self.link = self.pane.locator(".link")
         self.count = self.pane.locator(".count")
         self.panel = self.pane.get_by_role("dialog", name="Notifications")
         self.cards = self.pane.locator(".card:not([data-leaving])")
@@ -70,6 +71,10 @@ class Demo:
         await desk.get_by_role("radio", name=to, exact=True).check()
         await desk.get_by_role("radio", name=priority, exact=True).check()
         await desk.get_by_role("button", name=sample, exact=True).click()
+
+    async def choose_transport(self, name: str) -> None:
+        """Let everybody on the page use this transport, or ``Automatic``."""
+        await self.page.get_by_role("radio", name=name, exact=True).check()
 
 
 async def expect_loaded(page: Page, user: str) -> None:

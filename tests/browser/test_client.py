@@ -1,4 +1,4 @@
-"""The client alone, as an application uses it: tokens, refusals, transports."""
+"""The client alone, as an application uses it: tokens and refusals."""
 
 from __future__ import annotations
 
@@ -57,24 +57,3 @@ async def test_an_application_that_has_no_token_yet_is_asked_again(open_demo: Op
       return asked;
     """
     assert await run(demo.page, script) == 3
-
-
-async def test_long_polling_alone_is_enough(open_demo: OpenDemo) -> None:
-    """Where WebSockets are blocked everything works the same."""
-    demo = await open_demo("?user=ada")
-    script = """
-      const token = await fetchToken();
-      const notifier = await reaches(createNotifier({ token, transports: ["polling"] }), "online");
-      const arrived = new Promise((resolve) => {
-        notifier.on("notification", ({ item }) => resolve(item));
-      });
-      await fetch("/v1/notifications", {
-        method: "POST",
-        headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-        body: JSON.stringify({ to: "user:grace", title: "Over polling" }),
-      });
-      const item = await arrived;
-      await notifier.markRead([item.id]);
-      return [item.title, notifier.snapshot.unread];
-    """
-    assert await run(demo.page, script) == ["Over polling", 0]
