@@ -208,7 +208,7 @@ class Node:
             raise Overloaded("This node is shutting down.")
 
     async def _check_bus(self) -> None:
-        if self.channels is not None and not self.channels.healthy:
+        if self.channels is not None and self.channels.deaf:
             raise Overloaded("This node does not hear from Redis.")
 
     def _metrics(self) -> Sequence[Metric]:

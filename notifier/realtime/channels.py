@@ -136,7 +136,20 @@ class RedisChannels:
     @property
     def healthy(self) -> bool:
         """Whether messages go out and come in."""
-        return self._sending_works and time.monotonic() - self._last_heard < DEAF_SECONDS
+        return self._sending_works and not self._silent
+
+    @property
+    def deaf(self) -> bool:
+        """Whether Redis takes what this node sends, but this node hears nothing.
+
+        Other nodes serve better then. When Redis itself is away all nodes are alike, and all ask
+        the store instead.
+        """
+        return self._sending_works and self._silent
+
+    @property
+    def _silent(self) -> bool:
+        return time.monotonic() - self._last_heard >= DEAF_SECONDS
 
     # Listening
 
@@ -184,6 +197,7 @@ class RedisChannels:
                 logger.warning("not listening to Redis: %s", type(error).__name__)
             self._last_heard = float("-inf")
             self.metrics.reconnects += 1
+            self.send(self._own, b"")  # tells at once whether it is Redis that is away
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 

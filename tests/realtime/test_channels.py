@@ -247,6 +247,21 @@ async def test_a_node_starts_without_redis(valkey: Valkey) -> None:
     await ear.channels.close()
 
 
+async def test_a_node_is_deaf_when_redis_takes_its_messages_and_it_hears_none(
+    valkey: Valkey,
+) -> None:
+    """Without Redis it is not: all nodes are alike then, and should go on being given work."""
+    async with listening(valkey.url) as ear, aioredis.Redis.from_url(valkey.url) as admin:
+        await until(lambda: ear.channels.healthy)
+        await admin.execute_command("ACL", "SETUSER", "default", "-subscribe")
+        await admin.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        await until(lambda: ear.channels.deaf)
+        await admin.execute_command("ACL", "SETUSER", "default", "+subscribe")
+        await until(lambda: ear.channels.healthy)
+        await valkey.kill()
+        await until(lambda: not ear.channels.healthy and not ear.channels.deaf)
+
+
 async def test_a_frozen_redis_is_noticed_and_forgotten(valkey: Valkey) -> None:
     """Sending never waits, the node knows that it is not well, and recovers by itself."""
     async with listening(valkey.url) as ear:
