@@ -108,6 +108,19 @@ async def test_a_phone_is_enough(open_demo: OpenDemo, width: int) -> None:
     assert await demo.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+async def test_a_bell_far_down_has_a_panel_all_the_same(open_demo: OpenDemo) -> None:
+    """The whole demo fits a small phone, and the lower bell's panel has room for cards."""
+    size = {"width": 320, "height": 640}
+    demo = await open_demo(viewport=size, has_touch=True, is_mobile=True)
+    assert await demo.page.evaluate("document.documentElement.scrollWidth") <= 320
+    for deed in ("Like", "Comment", "Message"):
+        await demo.ada.does(deed)
+    await expect(demo.grace.count).to_have_text("3")
+    await demo.page.evaluate("window.scrollTo(0, 0)")
+    await demo.grace.bell.tap()
+    await expect(demo.grace.titles.nth(2)).to_be_in_viewport(ratio=1)
+
+
 async def test_reduced_motion_is_respected(open_demo: OpenDemo) -> None:
     """Who asked for less motion waits for no animation."""
     demo = await open_demo("?user=grace", reduced_motion="reduce")

@@ -196,6 +196,16 @@ describe("another link", () => {
     expect(script.names()).toEqual([]);
   });
 
+  test("that is behind does not bring back what was dismissed meanwhile", async () => {
+    await loaded();
+    script.send("notification", entry("4@user:42"));
+    script.send("state", { dismissed: ["4@user:42"] });
+    script.listener.opened(SOCKET);
+    script.send("synced", { cursor: CURSOR, counts: { unread: 3, unseen: 3 }, recovered: true });
+    script.send("notification", entry("4@user:42"));
+    expect([told.length, ids(), notifier.snapshot.unread]).toEqual([1, ["3@user:42", "2@user:42", "1@user:42"], 3]);
+  });
+
   test("shows its name", async () => {
     await loaded();
     expect(notifier.snapshot.link).toBe("websocket");
