@@ -129,7 +129,7 @@ class Appender:
                     draft.landed[step.entry.audience] = step.entry
                 self._heads.learn(step.entry.audience, step.place)
             elif rejected[index] != "_id":
-                self._heads.forget(step.entry.audience)
+                self._heads.distrust(step.entry.audience)
         if "_id" in rejected.values():
             # Somebody is writing the same elsewhere, and is likely to have written more of it.
             await find_landed(self._entries, [d for step in command.steps for d in step.drafts])

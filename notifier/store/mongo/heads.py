@@ -12,7 +12,7 @@ from notifier.store.entries import Head
 from notifier.store.mongo.database import Document, available
 
 MAX_KNOWN = 100_000
-"""Heads kept in memory, the most recently used ones: some 25 MB."""
+"""Logs of which the head is kept in memory, the most recently used ones: some 25 MB."""
 
 MARGIN = 600_000
 """Milliseconds before its removal at which a head is no longer trusted: more than clocks differ and
@@ -27,20 +27,23 @@ class Heads:
 
     What it says is true: the entry exists on a majority, so no failover takes it away, and stays
     for at least ``MARGIN``, so the log cannot start anew behind the writer's back. It may be out of
-    date: then the number behind it is taken, and the writer must ``forget`` it.
+    date: then the number behind it is taken, and the writer says so (``distrust``).
+
+    Remembered are the heads of logs that only this node writes, which saves a round trip. Where
+    others write too, what is remembered is mostly out of date, and finding that out costs more.
     """
 
     def __init__(self, entries: AsyncCollection[Document], clock: Callable[[], int]) -> None:
         self._entries = entries
         self._clock = clock
-        self._known: dict[str, Head] = {}
+        self._known: dict[str, Head | None] = {}
 
     async def before(self, audiences: Collection[str]) -> dict[str, Head]:
         """The head of each of these logs; empty logs are absent."""
         while True:
             soon = self._clock() + MARGIN
-            known = {a: self._known[a] for a in audiences if a in self._known}
-            heads = {a: head for a, head in known.items() if head.purge_at > soon}
+            known = {audience: self._known.get(audience) for audience in audiences}
+            heads = {a: head for a, head in known.items() if head and head.purge_at > soon}
             heads |= await read_heads(self._entries, [a for a in audiences if a not in heads])
             dying = {a: head for a, head in heads.items() if head.purge_at <= soon}
             if await self._keep(dying, until=soon + MARGIN):
@@ -48,13 +51,17 @@ class Heads:
 
     def learn(self, audience: str, head: Head) -> None:
         """This entry is durable and is the log's last, as far as anybody here can know."""
+        self._remember(audience, head if self._known.get(audience, head) else None)
+
+    def distrust(self, audience: str) -> None:
+        """Another node was faster in this log: from now on read its head every time."""
+        self._remember(audience, None)
+
+    def _remember(self, audience: str, head: Head | None) -> None:
         self._known.pop(audience, None)
         self._known[audience] = head
         if len(self._known) > MAX_KNOWN:
             del self._known[next(iter(self._known))]
-
-    def forget(self, audience: str) -> None:
-        self._known.pop(audience, None)
 
     async def _keep(self, dying: Mapping[str, Head], *, until: int) -> bool:
         """Put off the removal of heads that are about to go. False: some have gone, read again.
