@@ -6,18 +6,28 @@ import asyncio
 import random
 import sys
 import tempfile
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import uvloop
 
 from tests.chaos.cluster import clean
+from tests.chaos.crash import crash
 from tests.chaos.oracle import judge
 from tests.chaos.report import figures, stories
-from tests.chaos.run import Options, run
+from tests.chaos.run import Options, Result, Say, run
+from tests.chaos.storm import storm
 
 
-@click.command(context_settings={"show_default": True})
+@click.group(context_settings={"show_default": True})
+def main() -> None:
+    """Break Notifier in every way we know; exit status 1 if anything promised was not kept."""
+
+
+@main.command("run")
 @click.option("--seed", type=int, multiple=True, help="May be repeated.  [default: any]")
 @click.option("--messages", default=100_000, help="Notifications to be accepted.")
 @click.option("--users", default=1_000)
@@ -26,43 +36,55 @@ from tests.chaos.run import Options, run
 @click.option("--rate", default=400.0, help="Notifications a second.")
 @click.option("--seconds", default=1_800.0, help="The longest that one run may take.")
 @click.option("--only", multiple=True, help="A word in the names of the faults to choose from.")
-def main(
-    seed: tuple[int, ...],
-    messages: int,
-    users: int,
-    faults: int,
-    nodes: int,
-    rate: float,
-    seconds: float,
-    only: tuple[str, ...],
-) -> None:
-    """Publish through faults; exit status 1 if anything promised was not kept."""
-    broken = [
-        one
-        for one in seed or (random.randrange(1_000_000),)
-        if not held(Options(one, messages, users, faults, nodes, rate, seconds, only))
-    ]
-    if broken:
-        click.echo(f"Broken with seed {', '.join(map(str, broken))}.")
-        sys.exit(1)
+def run_command(seed: tuple[int, ...], **options: Any) -> None:
+    """Publish to a cluster through a schedule of faults that follows from the seed."""
+    end(
+        [
+            held(
+                f"Seed {one}: {options['messages']} notifications, {options['users']} users",
+                partial(run, Options(seed=one, **options)),
+            )
+            for one in seed or (random.randrange(1_000_000),)
+        ]
+    )
 
 
-def held(options: Options) -> bool:
-    """Run once and tell about it; False if a rule was broken."""
-    click.echo(f"Seed {options.seed}: {options.messages} notifications, {options.users} users")
+@main.command("crash")
+@click.option("--rounds", default=200, help="How many times the node is killed.")
+@click.option("--seed", default=1)
+def crash_command(rounds: int, seed: int) -> None:
+    """Kill a node on SQLite at random moments."""
+    end([held(f"Seed {seed}: {rounds} crashes", partial(crash, rounds, seed))])
+
+
+@main.command("storm")
+@click.option("--clients", default=5_000)
+@click.option("--seed", default=1)
+def storm_command(clients: int, seed: int) -> None:
+    """Let all clients come back to one node at once."""
+    end([held(f"Seed {seed}: a storm of {clients} clients", partial(storm, clients, seed))])
+
+
+def held(title: str, play: Callable[[Path, Say], Coroutine[Any, Any, Result]]) -> bool:
+    """Play once and tell about it; False if a rule was broken."""
+    click.echo(title)
     folder = Path(tempfile.mkdtemp(prefix="notifier-chaos-"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(run(options, folder, click.echo))
-    violations = judge(result.evidence)
-    for line in figures(result, violations):
-        click.echo(line)
-    for line in stories(result, violations):
+        result = runner.run(play(folder, click.echo))
+    violations = [*result.broken, *judge(result.evidence)]
+    for line in (*figures(result, violations), *stories(result, violations)):
         click.echo(line)
     failed = bool(violations) or result.stuck is not None
     clean(folder, keep_logs=failed)
     if failed:
         click.echo(f"What the servers wrote is in {folder}")
     return not failed
+
+
+def end(outcomes: Sequence[bool]) -> None:
+    if not all(outcomes):
+        click.echo(f"Broken: {outcomes.count(False)} of {len(outcomes)}.")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

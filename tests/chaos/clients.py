@@ -99,7 +99,7 @@ class Client:
         error = session.exception()
         if not isinstance(error, FAILURES):
             raise RuntimeError(f"{self.diary.client} broke") from error
-        self.diary.note(str(error) if isinstance(error, Lost) else f"lost: {error!r}")
+        self.diary.note(str(error) if isinstance(error, Lost) else f"lost: {type(error).__name__}")
         return error.pause if isinstance(error, Lost) else 0.0
 
     def _next_pause(self, asked: float) -> float:

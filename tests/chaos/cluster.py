@@ -13,7 +13,6 @@ from typing import Protocol
 import jwt
 from pymongo import AsyncMongoClient
 
-from tests.chaos.evidence import Place
 from tests.chaos.plan import User
 from tests.chaos.proxy import Proxy
 from tests.servers import NotifierProcess, ReplicaSet, Valkey
@@ -36,6 +35,16 @@ UNLIMITED = (
     "REQUESTS_PER_MINUTE",
 )
 """Limits that are off: all clients share one address, and all publishers one identity."""
+
+
+COMMON_SETTINGS = {
+    "NOTIFIER_ENV": "test",
+    "NOTIFIER_JWT_SECRET": SECRET,
+    "NOTIFIER_ENGINE__PING_INTERVAL": str(PING_SECONDS),
+    "NOTIFIER_ENGINE__PING_TIMEOUT": str(PING_TIMEOUT_SECONDS),
+    **{f"NOTIFIER_LIMITS__{name}": "0" for name in UNLIMITED},
+}
+"""Of every node. Without a store or Redis it is one node on SQLite."""
 
 
 class Cluster:
@@ -93,9 +102,8 @@ class Cluster:
                 {}, {"audience": 1, "seq": 1, "content": 1}
             )
             async for entry in entries.sort({"audience": 1, "seq": 1}):
-                place = Place(str(entry["audience"]), int(entry["seq"]))
-                number = int(entry["content"].split(b'"number":')[1].split(b"}")[0])
-                logs.setdefault(place.audience, []).append((place.seq, number))
+                standing = (int(entry["seq"]), number_of(entry["content"]))
+                logs.setdefault(str(entry["audience"]), []).append(standing)
         return logs
 
     async def _migrate(self) -> None:
@@ -109,14 +117,12 @@ class Cluster:
         assert migration.returncode == 0, output.decode()
 
     def _settings(self) -> dict[str, str]:
-        return {
-            "NOTIFIER_ENV": "test",
-            "NOTIFIER_JWT_SECRET": SECRET,
-            "MONGODB_URI": self.mongo.uri.replace("/?", f"/{DATABASE}?"),
-            "NOTIFIER_ENGINE__PING_INTERVAL": str(PING_SECONDS),
-            "NOTIFIER_ENGINE__PING_TIMEOUT": str(PING_TIMEOUT_SECONDS),
-            **{f"NOTIFIER_LIMITS__{name}": "0" for name in UNLIMITED},
-        }
+        return {**COMMON_SETTINGS, "MONGODB_URI": self.mongo.uri.replace("/?", f"/{DATABASE}?")}
+
+
+def number_of(content: bytes) -> int:
+    """The number of the message in an entry as it is stored."""
+    return int(content.split(b'"number":')[1].split(b"}")[0])
 
 
 def clean(folder: Path, *, keep_logs: bool) -> None:

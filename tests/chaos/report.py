@@ -51,7 +51,7 @@ def figures(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
 
 def stories(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
     """The first violations of each rule, and what happened to the clients in them."""
-    for rule in RULES:
+    for rule in dict.fromkeys(violation.rule for violation in violations):
         broken = [violation for violation in violations if violation.rule == rule]
         for violation in broken[:EXAMPLES]:
             yield f"{rule}: {violation.story}"
