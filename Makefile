@@ -1,16 +1,18 @@
 # make run    a server on this machine, at http://127.0.0.1:8080/demo/
 # make test   everything that is checked: style, types, the client, the server
+# make chaos  hours of faults: nothing may be lost, repeated or swapped; see docs/chaos.md
 # On a bare Debian or Ubuntu only python3 (3.11 or later, with venv) and make are needed.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV ?= .venv
 CHROMIUM ?= /usr/bin/chromium
+SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 
 export CHROMIUM
 bin := $(VENV)/bin
 client := $(bin)/python packaging/client.py
 
-.PHONY: run test lint types client-test bench build client system clean
+.PHONY: run test lint types client-test chaos bench build client system clean
 
 run: $(VENV)/.run client
 	@$(bin)/notifier serve
@@ -28,6 +30,12 @@ types: $(VENV)/.test
 client-test: $(VENV)/.test
 	@$(client) run check
 	@$(client) exec -- vitest run
+
+# SEEDS="1 2 3" make chaos: other runs, or fewer.
+chaos: $(VENV)/.test system
+	@$(bin)/python -m tests.chaos crash
+	@$(bin)/python -m tests.chaos storm
+	@$(bin)/python -m tests.chaos run $(SEEDS:%=--seed %)
 
 bench: $(VENV)/.test system
 	@$(bin)/python -m benchmarks.publish
