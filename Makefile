@@ -12,7 +12,7 @@ export CHROMIUM
 bin := $(VENV)/bin
 client := $(bin)/python packaging/client.py
 
-.PHONY: run test lint types client-test chaos bench build client system clean
+.PHONY: run test lint types client-test chaos bench bench-publish bench-connections build client system clean
 
 run: $(VENV)/.run client
 	@$(bin)/notifier serve
@@ -37,8 +37,13 @@ chaos: $(VENV)/.test system
 	@$(bin)/python -m tests.chaos storm
 	@$(bin)/python -m tests.chaos run $(SEEDS:%=--seed %)
 
-bench: $(VENV)/.test system
+bench: bench-publish bench-connections
+
+bench-publish: $(VENV)/.test system
 	@$(bin)/python -m benchmarks.publish
+
+bench-connections: $(VENV)/.test
+	@$(bin)/python -m benchmarks.connections
 
 build: $(VENV)/.test
 	@$(bin)/python -m build
@@ -62,9 +67,11 @@ $(VENV)/.test: pyproject.toml | $(bin)/python
 $(bin)/python:
 	@$(PYTHON) -m venv $(VENV)
 
-# A browser, and the library that mongod is linked with.
+# A browser, balancers, and the library that mongod is linked with.
 system:
 	@test -x "$(CHROMIUM)" || set -- chromium; \
+	test -x /usr/sbin/nginx || set -- "$$@" nginx-light; \
+	test -x /usr/sbin/haproxy || set -- "$$@" haproxy; \
 	/sbin/ldconfig -p | grep -q 'libcurl\.so\.4' || set -- "$$@" libcurl4; \
 	test $$# -eq 0 || { \
 	  test "$$(id -u)" -eq 0 || { echo "The tests need: apt-get install $$*" >&2; exit 1; }; \
