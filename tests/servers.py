@@ -334,6 +334,17 @@ async def until(
         raise AssertionError(f"waited {patience:.0f} s in vain for {what}") from None
 
 
+async def is_listening(port: int) -> bool:
+    """Whether somebody accepts connections on this port of 127.0.0.1."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as probe:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
@@ -46,11 +47,24 @@ class Client(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, urls: Sequence[str], token: Token, cursor: Cursor | None = None) -> None:
+    def __init__(
+        self,
+        urls: Sequence[str],
+        token: Token,
+        cursor: Cursor | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.cursor = cursor
         self._urls = itertools.cycle(urls)
         self._token = token
+        self._tls = tls
         self._closing = AsyncExitStack()
+
+    async def _session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(ssl=True if self._tls is None else self._tls)
+        session = aiohttp.ClientSession(connector=connector)
+        return await self._closing.enter_async_context(session)
 
     @abstractmethod
     async def connect(self) -> None:
@@ -140,7 +154,7 @@ class WebSocket(_Socket):
 
     async def connect(self) -> None:
         self._events = asyncio.Queue()
-        http = await self._closing.enter_async_context(aiohttp.ClientSession())
+        http = await self._session()
         sio = socketio.AsyncClient(reconnection=False, http_session=http)
         for name in ("notification", "removed", "synced", "state", "preferences", "goodbye"):
             sio.on(name, self._keep(name), namespace=NAMESPACE)
@@ -172,7 +186,7 @@ class EnginePolling(_Socket):
 
     async def connect(self) -> None:
         self._events = asyncio.Queue()
-        http = await self._closing.enter_async_context(aiohttp.ClientSession())
+        http = await self._session()
         self._post = partial(http.post, f"{next(self._urls)}/socket.io/")
         self._get = partial(http.get, self._post.args[0])
         self._query = {"EIO": "4", "transport": "polling"}
@@ -187,9 +201,11 @@ class EnginePolling(_Socket):
             raise Refused(connected.data["data"]["code"])
 
     async def _poll(self) -> None:
-        while self._query:
-            for packet in await self._packets():
-                await self._take(packet)
+        with suppress(aiohttp.ClientError):
+            while self._query:
+                for packet in await self._packets():
+                    await self._take(packet)
+        self._events.put_nowait(Told("end", None))
 
     async def _take(self, packet: str) -> None:
         kind, _, text = packet.partition(f"{NAMESPACE},")
@@ -205,16 +221,15 @@ class EnginePolling(_Socket):
                 self._events.put_nowait(Told(*data))
             case "1":
                 self._query.clear()
-                self._events.put_nowait(Told("end", None))
 
     async def _packets(self) -> list[str]:
         async with self._get(params=self._query) as response:
-            assert response.status == 200, await response.text()
+            response.raise_for_status()
             return (await response.text()).split("\x1e")
 
     async def _send(self, packet: str) -> None:
         async with self._post(params=self._query, data=packet) as response:
-            assert response.status == 200, await response.text()
+            response.raise_for_status()
 
 
 class Stream(Client):
@@ -223,7 +238,7 @@ class Stream(Client):
     name = "sse"
 
     async def connect(self) -> None:
-        http = await self._closing.enter_async_context(aiohttp.ClientSession())
+        http = await self._session()
         stream = await self._closing.enter_async_context(
             open_stream(
                 http,
@@ -256,7 +271,7 @@ class LongPoll(Client):
         return True
 
     async def connect(self) -> None:
-        self._http = await self._closing.enter_async_context(aiohttp.ClientSession())
+        self._http = await self._session()
         self._pending: list[tuple[Told, Cursor]] = []
         self._counts: dict[str, int] | None = None
         self._tag: str | None = None
@@ -328,15 +343,22 @@ class Hopping(Client):
 
     name = "hopping"
 
-    def __init__(self, urls: Sequence[str], token: Token, cursor: Cursor | None = None) -> None:
-        super().__init__(urls, token, cursor)
+    def __init__(
+        self,
+        urls: Sequence[str],
+        token: Token,
+        cursor: Cursor | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(urls, token, cursor, tls=tls)
         self._nodes = list(urls)
         self._dice = random.Random(20261122)
 
     async def connect(self) -> None:
         transport = self._dice.choice([WebSocket, EnginePolling, Stream, LongPoll, ShortPoll])
         self._nodes.append(self._nodes.pop(0))
-        self._client: Client = transport(self._nodes, self._token, self.cursor)
+        self._client: Client = transport(self._nodes, self._token, self.cursor, tls=self._tls)
         await self._client.connect()
 
     @property
