@@ -166,9 +166,12 @@ class Feed:
         if since is None or since.keys() != view.floors.keys():
             heads = Cursor(await self._store.heads(view.audiences))
             return Replay((), heads, recovered=since is None)
-        missed, present = await asyncio.gather(
-            self._store.after(since, limit=REPLAY_LIMIT + 1, now=self._clock()),
-            self._store.heads(view.audiences),
+        present = await self._store.heads(view.audiences)
+        behind = {a: seq for a, seq in since.items() if seq != present[a]}
+        missed = (
+            await self._store.after(behind, limit=REPLAY_LIMIT + 1, now=self._clock())
+            if behind
+            else {}
         )
         too_many = any(len(entries) > REPLAY_LIMIT for entries in missed.values())
         if too_many or any(since[a] > present[a] for a in since.keys() - missed.keys()):

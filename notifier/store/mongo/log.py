@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 
 from notifier.core.models import Entry, Kind, Outline, Publication, Receipt, Ref, View
@@ -23,6 +25,19 @@ MAX_GROUP = 1_000
 LOGS_TOGETHER = 100
 """Logs read by one query; MongoDB takes at most 1,000 stages in a pipeline."""
 
+MAX_LOGS = 2_000
+"""Logs that are read at the same time, for all who ask: in twenty queries side by side."""
+
+_ASKER = "asker"
+"""The field in which a query of many askers tells whose row it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reading:
+    """What one caller wants of some logs: a pipeline for each."""
+
+    pipelines: Sequence[list[Document]]
+
 
 class MongoLog:
     """The ``Log`` port. ``clock`` numbers empty logs and ends the life of idempotency keys."""
@@ -38,6 +53,16 @@ class MongoLog:
             weigh=lambda draft: len(draft.notifications),
             limit=MAX_GROUP,
             patience=TIMEOUT,
+        )
+        # Reading is grouped as well: who comes back with thousands of others asks with them.
+        self._readings: Grouping[_Reading, list[Document]] = Grouping(
+            self._answer,
+            weigh=lambda reading: len(reading.pipelines),
+            limit=MAX_LOGS,
+            patience=TIMEOUT,
+        )
+        self._heads_wanted: Grouping[Collection[str], dict[str, int]] = Grouping(
+            self._read_heads, weigh=len, limit=MAX_LOGS, patience=TIMEOUT
         )
 
     async def append(self, publication: Publication) -> Receipt:
@@ -58,8 +83,7 @@ class MongoLog:
         return sorted([*withdrawing.done, *receipt.entries], key=attrgetter("audience"))
 
     async def heads(self, audiences: Collection[str]) -> dict[str, int]:
-        found = await read_heads(self._entries, audiences)
-        return {a: found[a].seq if a in found else 0 for a in audiences}
+        return await self._heads_wanted.submit(audiences)
 
     async def after(
         self, positions: Mapping[str, int], *, limit: int, now: int
@@ -144,16 +168,33 @@ class MongoLog:
         tail: list[Document] = [{"$sort": {"seq": sort}}, {"$limit": limit}]
         if fields is not None:
             tail.append({"$project": fields})
-        stages = [[{"$match": match}, *tail] for match in matches]
-        chunks = [stages[i : i + LOGS_TOGETHER] for i in range(0, len(stages), LOGS_TOGETHER)]
+        if not matches:
+            return []
+        return await self._readings.submit(_Reading([[{"$match": m}, *tail] for m in matches]))
+
+    async def _answer(self, readings: Sequence[_Reading]) -> list[list[Document]]:
+        """The rows for each reading; all of them together in as few queries as possible."""
+        pipelines = [
+            [*pipeline, {"$set": {_ASKER: asker}}]
+            for asker, reading in enumerate(readings)
+            for pipeline in reading.pipelines
+        ]
+        chunks = [pipelines[i : i + LOGS_TOGETHER] for i in range(0, len(pipelines), LOGS_TOGETHER)]
         with available():
             found = await asyncio.gather(*map(self._aggregate, chunks))
-        return [document for documents in found for document in documents]
+        answers: list[list[Document]] = [[] for _ in readings]
+        for document in chain.from_iterable(found):
+            answers[document.pop(_ASKER)].append(document)
+        return answers
 
     async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
         first, *others = pipelines
         united = [{"$unionWith": {"coll": self._entries.name, "pipeline": p}} for p in others]
         return await (await self._entries.aggregate([*first, *united])).to_list()
+
+    async def _read_heads(self, wanted: Sequence[Collection[str]]) -> list[dict[str, int]]:
+        found = await read_heads(self._entries, set().union(*wanted))
+        return [{a: found[a].seq if a in found else 0 for a in audiences} for audiences in wanted]
 
     async def _flush(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
         failure: Exception | None = None

@@ -6,14 +6,18 @@ one write each. Watermarks and marks have documents of their own, raised and set
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from pymongo import DeleteMany, UpdateOne
 
 from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
 from notifier.core.ports import WatermarkField
 from notifier.errors import Conflict, NotFound
-from notifier.store.mongo.database import Database, Document, available
+from notifier.store.grouping import Grouping
+from notifier.store.mongo.database import TIMEOUT, Database, Document, available
 from notifier.store.preferences import preferences_from, preferences_text
 
 _WITH_WATERMARKS: Document = {
@@ -26,6 +30,24 @@ _WITH_WATERMARKS: Document = {
 }
 
 
+USERS_TOGETHER = 500
+"""Subscribers read by one query; each may have some hundred watermarks."""
+
+PLACES_TOGETHER = 100
+"""Places behind which one query looks for marks: each costs a plan of its own."""
+
+MAX_PLACES = 2_000
+"""Places asked about at the same time, in twenty queries side by side."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _MarksWanted:
+    """Whose marks, and behind which place of each log."""
+
+    user: str
+    above: Mapping[str, int]
+
+
 class MongoSubscribers:
     """The ``Subscribers`` port."""
 
@@ -34,12 +56,18 @@ class MongoSubscribers:
         self._subscribers = database["subscribers"]
         self._watermarks = database["watermarks"]
         self._marks = database["marks"]
+        self._subscribers_wanted: Grouping[str, Subscriber | None] = Grouping(
+            self._read_subscribers, weigh=lambda user: 1, limit=USERS_TOGETHER, patience=TIMEOUT
+        )
+        self._marks_wanted: Grouping[_MarksWanted, dict[str, dict[int, Mark]]] = Grouping(
+            self._read_marks,
+            weigh=lambda wanted: len(wanted.above),
+            limit=MAX_PLACES,
+            patience=TIMEOUT,
+        )
 
     async def subscriber(self, user: str) -> Subscriber | None:
-        with available():
-            found = await self._subscribers.aggregate([{"$match": {"_id": user}}, _WITH_WATERMARKS])
-            documents = await found.to_list()
-        return _subscriber(documents[0]) if documents else None
+        return await self._subscribers_wanted.submit(user)
 
     async def welcome(self, user: str, floors: Mapping[str, int]) -> Subscriber:
         fresh = Preferences()
@@ -133,13 +161,31 @@ class MongoSubscribers:
     async def marks(self, user: str, above: Mapping[str, int]) -> dict[str, dict[int, Mark]]:
         if not above:
             return {}
-        logs = [{"audience": audience, "seq": {"$gt": seq}} for audience, seq in above.items()]
-        found: dict[str, dict[int, Mark]] = {}
+        return await self._marks_wanted.submit(_MarksWanted(user, above))
+
+    async def _read_subscribers(self, users: Sequence[str]) -> list[Subscriber | None]:
+        asked = {"$match": {"_id": {"$in": list(set(users))}}}
         with available():
-            async for row in self._marks.find({"user": user, "$or": logs}):
-                mark = Mark(row["read"], row["dismissed"])
-                found.setdefault(row["audience"], {})[row["seq"]] = mark
-        return found
+            found = await (await self._subscribers.aggregate([asked, _WITH_WATERMARKS])).to_list()
+        subscribers = {document["_id"]: _subscriber(document) for document in found}
+        return [subscribers.get(user) for user in users]
+
+    async def _read_marks(self, wanted: Sequence[_MarksWanted]) -> list[dict[str, dict[int, Mark]]]:
+        places = [
+            {"user": one.user, "audience": audience, "seq": {"$gt": seq}}
+            for one in wanted
+            for audience, seq in one.above.items()
+        ]
+        chunks = [
+            {"$or": places[i : i + PLACES_TOGETHER]} for i in range(0, len(places), PLACES_TOGETHER)
+        ]
+        with available():
+            found = await asyncio.gather(*(self._marks.find(chunk).to_list() for chunk in chunks))
+        rows: dict[tuple[str, str], dict[int, Mark]] = {}
+        for row in chain.from_iterable(found):
+            marks = rows.setdefault((row["user"], row["audience"]), {})
+            marks[row["seq"]] = Mark(row["read"], row["dismissed"])
+        return [_marks_behind(one, rows) for one in wanted]
 
     async def _drop_marks(self, user: str, positions: Mapping[str, int], which: Document) -> None:
         await self._marks.bulk_write(
@@ -154,6 +200,19 @@ class MongoSubscribers:
 _UNMARKED = {"read": None, "dismissed": False}
 
 _KEPT = {"dismissed": False}
+
+
+def _marks_behind(
+    wanted: _MarksWanted, rows: Mapping[tuple[str, str], Mapping[int, Mark]]
+) -> dict[str, dict[int, Mark]]:
+    """What this caller asked for, of all that was found for everybody."""
+    marks = {
+        audience: {
+            seq: mark for seq, mark in rows.get((wanted.user, audience), {}).items() if seq > after
+        }
+        for audience, after in wanted.above.items()
+    }
+    return {audience: found for audience, found in marks.items() if found}
 
 
 def _subscriber(document: Document) -> Subscriber:
