@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote
 from uuid import UUID
@@ -87,7 +88,7 @@ class Cursor(dict[str, int]):
     """How far a reader has got in each log: audience -> seq. As text ``everyone=5;user:42=17``."""
 
     def __str__(self) -> str:
-        return ";".join(f"{quote(audience, safe=':@')}={seq}" for audience, seq in self.items())
+        return ";".join(f"{_quoted(audience)}={seq}" for audience, seq in self.items())
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -121,6 +122,12 @@ class Cursor(dict[str, int]):
                 raise ValueError("The numbers of a cursor are whole and not negative.")
             cursor[parse_audience(audience)] = seq
         return cursor
+
+
+@lru_cache(maxsize=65_536)
+def _quoted(audience: str) -> str:
+    """Every event of a stream carries a cursor: the same few names are quoted again and again."""
+    return quote(audience, safe=":@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

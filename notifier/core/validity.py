@@ -113,6 +113,6 @@ class Validity:
     def _remember(self, user: str, known: _Known) -> None:
         """Keep what was read last; an answer that was overtaken by another one is out of date."""
         former = self._known.pop(user, known)
-        self._known[user] = max(former, known, key=lambda one: one.read_at)
+        self._known[user] = known if known.read_at >= former.read_at else former
         if len(self._known) > RULE_CACHE:
             self._known.popitem(last=False)
