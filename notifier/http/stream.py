@@ -10,9 +10,8 @@ import asyncio
 import contextlib
 import logging
 import random
-import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from notifier.core.models import Cursor, Entry, Principal
 from notifier.core.schemas import STREAM, load
 from notifier.errors import RequestError
 from notifier.http.calls import CALLER, arguments
+from notifier.http.line import Line
 from notifier.http.problems import REQUEST_ID
 from notifier.http.readers import Event, OutboxLimits, Reader, Readers
 from notifier.http.services import SERVICES
@@ -43,15 +43,6 @@ CHUNK = 65_536
 LAST_WORDS_SECONDS = 0.5
 """How long a stream that has to end may take for its goodbye before it is cut."""
 
-SILENCE_MILLISECONDS = 30_000
-"""A peer that acknowledges nothing for so long, not even heartbeats, is gone."""
-
-HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store",
-    "X-Accel-Buffering": "no",  # nginx would collect the events
-}
-
 _PAUSES = {"shutdown": 1.0}
 """Seconds to stay away after an end, by its reason."""
 
@@ -66,11 +57,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
     reader = Stream(request[CALLER], services.readers, services.feed, services.outbox)
     async with services.readers.admit(request, reader):
         opening = await reader.open(since)
-        response = web.StreamResponse(headers=HEADERS)
-        await response.prepare(request)
-        async with _line(request, response, reader) as line:
+        line = await Line.open(request, reader.limits.seconds)
+        with _closing(request, reader, line):
             await reader.run(line, opening)
-    return response
+    return line.response
 
 
 def _since(request: web.Request) -> Cursor | None:
@@ -83,55 +73,19 @@ def _since(request: web.Request) -> Cursor | None:
     return since
 
 
-class Line:
-    """The way to a reader: text goes out in time, or not at all."""
-
-    def __init__(
-        self, response: web.StreamResponse, transport: asyncio.Transport, patience: float
-    ) -> None:
-        self._response = response
-        self._transport = transport
-        self._patience = patience or None
-        _notice_silence(transport)
-
-    async def write(self, text: bytes) -> None:
-        """Raises ``TimeoutError`` if the reader does not read, ``ConnectionError`` if gone."""
-        async with asyncio.timeout(self._patience):
-            await self._response.write(text)
-
-    async def end(self) -> None:
-        await self._response.write_eof()
-
-    def cut(self) -> None:
-        """End the connection without waiting for anything."""
-        self._transport.abort()
-
-
-@contextlib.asynccontextmanager
-async def _line(
-    request: web.Request, response: web.StreamResponse, reader: Stream
-) -> AsyncIterator[Line]:
-    """The line to a reader; cut when it is stuck. A reader that has gone is no error."""
-    if request.transport is None:
-        raise ConnectionResetError
-    line = Line(response, request.transport, reader.limits.seconds)
+@contextlib.contextmanager
+def _closing(request: web.Request, reader: Stream, line: Line) -> Iterator[None]:
+    """Cut a line that is stuck; note how it ended. A reader that has gone is no error."""
     logger.info("stream %s opened", request[REQUEST_ID])
     try:
         with contextlib.suppress(ConnectionError):
-            yield line
+            yield
     except TimeoutError:
         reader.end("slow_reader")
         line.cut()
     finally:
         reader.close()
         logger.info("stream %s closed: %s", request[REQUEST_ID], reader.reason or "client left")
-
-
-def _notice_silence(transport: asyncio.Transport) -> None:
-    """A peer that vanished answers nothing; by itself TCP would wait a quarter of an hour."""
-    peer = transport.get_extra_info("socket")
-    if peer is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_MILLISECONDS)
 
 
 @dataclass(frozen=True, slots=True)

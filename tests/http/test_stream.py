@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from notifier.app import Node
 from notifier.core.models import PUBLISH, Cursor, Principal
+from notifier.http import line
 from notifier.http import stream as streaming
 from tests.eventsource import Event, EventStream, open_stream
 from tests.http.client import Api, token_of
@@ -242,6 +244,23 @@ async def test_silence_is_broken_by_heartbeats(
     await stream.expect("synced")
     await stream.comment()
     await stream.comment()
+
+
+async def test_a_peer_that_vanished_is_noticed(
+    node: Node, open_: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it does not acknowledge ends the connection, well before TCP would give up."""
+    noticed: list[int] = []
+    notice = line._notice_silence
+
+    def watch(transport: asyncio.Transport) -> None:
+        notice(transport)
+        peer = transport.get_extra_info("socket")
+        noticed.append(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+
+    monkeypatch.setattr(line, "_notice_silence", watch)
+    await (await open_()).expect("synced")
+    assert noticed == [30_000]
 
 
 async def test_a_token_ends_its_stream(api: Api, open_: Connect) -> None:
