@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Sequence
@@ -70,7 +71,7 @@ def held(title: str, play: Callable[[Path, Say], Coroutine[Any, Any, Result]]) -
     click.echo(title)
     folder = Path(tempfile.mkdtemp(prefix="notifier-chaos-"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        result = runner.run(play(folder, click.echo))
+        result = runner.run(_until_sigterm(play(folder, click.echo)))
     violations = [*result.broken, *judge(result.evidence)]
     for line in (*figures(result, violations), *stories(result, violations)):
         click.echo(line)
@@ -79,6 +80,13 @@ def held(title: str, play: Callable[[Path, Say], Coroutine[Any, Any, Result]]) -
     if failed:
         click.echo(f"What the servers wrote is in {folder}")
     return not failed
+
+
+async def _until_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
+    """Clean up when told to end, as on Ctrl-C: servers must not outlive us."""
+    task = asyncio.get_running_loop().create_task(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def end(outcomes: Sequence[bool]) -> None:

@@ -51,11 +51,12 @@ class Cluster:
     """Nodes, a replica set of three, Redis. ``start`` and ``stop`` frame its life.
 
     Clients reach node n at ``urls[n]``, through ``doors[n]``; node n reaches Redis through
-    ``redis_links[n]``, and everybody a member of the replica set through ``mongo_links``.
+    ``redis_links[n]``, and everybody a member of the replica set through ``mongo_links``. With
+    ``direct`` only the doors are used.
     """
 
-    def __init__(self, folder: Path, nodes: int) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, nodes: int, *, direct: bool = False) -> None:
+        self._direct = direct
         self.mongo = ReplicaSet(folder / "mongo")
         self.mongo_links = [Proxy(_port_of(member)) for member in self.mongo.members]
         self.redis = Valkey(folder / "redis")
@@ -76,10 +77,12 @@ class Cluster:
     async def start(self) -> None:
         for proxy in self._proxies:
             await proxy.start()
-        self.mongo.ports = [link.port for link in self.mongo_links]
+        if not self._direct:
+            self.mongo.ports = [link.port for link in self.mongo_links]
         await asyncio.gather(self.mongo.start(), self.redis.start())
         for node, link in zip(self.nodes, self.redis_links, strict=True):
-            node.env = {**self._settings(), "REDIS_URL": f"redis://127.0.0.1:{link.port}/0"}
+            port = self.redis.port if self._direct else link.port
+            node.env = {**self._settings(), "REDIS_URL": f"redis://127.0.0.1:{port}/0"}
         self.mute.env = self._settings()
         await self._migrate()
         await asyncio.gather(*(node.start() for node in [*self.nodes, self.mute]))

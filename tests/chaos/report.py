@@ -28,6 +28,12 @@ def figures(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
         f"{len(evidence.attempts)} attempts: {outcomes[Outcome.REFUSED]} refused, "
         f"{outcomes[Outcome.UNKNOWN]} without an answer"
     )
+    changes = Counter(
+        change.what.partition(" to node")[0]
+        for diary in evidence.diaries
+        for change in diary.changes
+    )
+    yield "connections: " + ", ".join(f"{what} {count}" for what, count in changes.most_common(12))
     caught_up = recoveries(evidence)
     yield (
         f"{len(evidence.spans)} faults; caught up after the end of a fault: "

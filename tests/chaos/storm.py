@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -39,6 +40,9 @@ CALM_SECONDS = 3.0
 CAUGHT_UP_SECONDS = 30.0
 """From the return of all until the last of them has got what was missed."""
 
+LONGEST_SECONDS = 120.0
+"""Then the storm is over, whoever is missing."""
+
 DELIVERY_SECONDS = 1.0
 """99 of 100 messages to bystanders must be shown so soon, storm or not."""
 
@@ -50,7 +54,7 @@ async def storm(clients: int, seed: int, folder: Path, say: Say) -> Result:
     """Let so many clients come back at once; nothing is left running, whatever happens."""
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        cluster = Cluster(folder, nodes=2)
+        cluster = Cluster(folder, nodes=2, direct=True)
         stack.push_async_callback(cluster.stop)
         await cluster.start()
         http = await stack.enter_async_context(open_http())
@@ -95,7 +99,9 @@ class _Storm:
             began = time.monotonic()
             for client in self._returning:
                 client.wake()
-            await wait_for(self._is_over)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_SECONDS):
+                    await wait_for(self._is_over)
             ended = time.monotonic()
             asked = await self._queries() - asked
             for task in (*chatter, *tasks):
@@ -151,7 +157,7 @@ class _Storm:
 
     def _is_over(self) -> bool:
         """Whether everybody is back and has shown both messages."""
-        return all(client.up and len(client.diary.shown) == 2 for client in self._returning)
+        return all(map(_is_back, self._returning))
 
     async def _queries(self) -> int:
         """How often the store has been asked something so far."""
@@ -169,10 +175,11 @@ class _Storm:
             if began <= shown.at <= ended
         ]
         seconds, p99 = ended - began, percentile(delays, 99)
+        back = sum(map(_is_back, self._returning))
         each = asked / len(self._returning)
         self._say(
-            f"{len(self._returning)} clients were back after {seconds:.1f} s; {each:.2f} queries "
-            f"for each; {len(delays)} messages to others meanwhile: p50 "
+            f"{back} of {len(self._returning)} clients were back after {seconds:.1f} s; "
+            f"{each:.2f} queries for each; {len(delays)} messages to others meanwhile: p50 "
             f"{percentile(delays, 50) * 1000:.0f} ms, p99 {p99 * 1000:.0f} ms"
         )
         limits = {
@@ -182,6 +189,10 @@ class _Storm:
         }
         story = f"{seconds:.1f} s, p99 {p99:.2f} s, {each:.2f} queries for each client"
         return [Violation(rule, story) for rule, is_broken in limits.items() if is_broken]
+
+
+def _is_back(client: Client) -> bool:
+    return client.up and len(client.diary.shown) == 2
 
 
 def _all_up(clients: Sequence[Client]) -> bool:
