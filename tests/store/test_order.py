@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from notifier.core.models import MAX_SEQ, Ref, first_seq
+from notifier.core.models import MAX_SEQ, Publication, Receipt, Ref, first_seq
 from notifier.core.ports import Store
+from notifier.errors import StoreUnavailable
 from tests.store.conftest import OpenNode
 from tests.store.samples import DAY, HOUR, Clock, publication
 
@@ -35,11 +36,19 @@ async def write(nodes: Sequence[Store], clock: Clock, number: int) -> list[Ref]:
     for i in range(EACH):
         audiences = ("everyone", f"user:{number % 7}") if i % 5 == 0 else ("everyone",)
         key = f"{number}-{i}" if i % 3 == 0 else None
-        receipt = await nodes[(number + i // 10) % 2].append(
-            publication(clock, *audiences, key=key)
-        )
+        node = nodes[(number + i // 10) % 2]
+        receipt = await append(node, publication(clock, *audiences, key=key))
         refs.append(receipt.entries[0].ref)
     return refs
+
+
+async def append(store: Store, publication: Publication) -> Receipt:
+    """As publishers do: who is told that nothing was accepted tries again."""
+    while True:
+        try:
+            return await store.append(publication)
+        except StoreUnavailable:
+            await asyncio.sleep(0)
 
 
 async def read_along(store: Store, clock: Clock, audience: str, count: int) -> list[Ref]:
