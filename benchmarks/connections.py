@@ -2,7 +2,7 @@
 
 Notifier's connection layer, Node's socket.io and python-socketio as it comes run in turn, each on
 a core of its own; the clients have another. All get the same clients, tokens, rooms and bytes:
-events of about 350 bytes. The floor is a loop of bare `send` calls of these bytes. Ratios are taken
+events of 344 bytes. The floor is a loop of bare `send` calls of these bytes. Ratios are taken
 within a pair of runs, one right after the other, because machines have moods; medians over pairs.
 
 connect        CPU time of the server until a client is in its two rooms, its token verified

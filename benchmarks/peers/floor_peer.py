@@ -17,11 +17,14 @@ def frame(event: dict[str, Any]) -> bytes:
     return b"\x81\x7e" + len(text).to_bytes(2) + text
 
 
+def _number(room: str) -> int:
+    return int(room.partition(":")[2])
+
+
 async def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
     listener.setblocking(False)
     clients: list[socket.socket] = []
-    gone: list[socket.socket] = []
 
     async def accept() -> None:
         while True:
@@ -32,15 +35,12 @@ async def main() -> None:
 
     async def emit(room: str, event: dict[str, Any]) -> None:
         data = frame(event)
-        for client in clients if room == EVERYONE else [clients[int(room.partition(":")[2])]]:
+        for client in list(clients) if room == EVERYONE else [clients[_number(room)]]:
             try:
                 client.send(data)
             except ConnectionError:
-                gone.append(client)
-        for client in gone:
-            clients.remove(client)
-            client.close()
-        gone.clear()
+                clients.remove(client)
+                client.close()
 
     accepting = asyncio.create_task(accept())
     await obey(emit, listener.getsockname()[1])
