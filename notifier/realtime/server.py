@@ -148,6 +148,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if sid is None:
             await self._refuse(eio_sid, namespace, {"message": "Already connected"})
             return
+        self._keep(eio_sid)
         refusal: dict[str, Any] | None = {"message": "Internal error"}
         try:
             refusal = await self._ask(eio_sid, namespace, sid, data)
@@ -159,8 +160,6 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         await self._send_packet(eio_sid, Packet(CONNECT, data={"sid": sid}, namespace=namespace))
         await self.manager.connect(sid, namespace)
-        if (connection := self.eio.connections.get(eio_sid)) is not None:
-            connection.keep()
         await self._greet(sid, namespace)
 
     async def _greet(self, sid: str, namespace: str) -> None:
@@ -192,6 +191,7 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         connection = self.eio.connections.get(eio_sid)
         if connection is not None and failures >= self._connect_attempts:
             connection.close(POLICY_VIOLATION, "too many attempts")
+        self._expect_namespace(eio_sid)
 
     def _serves(self, namespace: str) -> bool:
         return (
@@ -199,6 +199,11 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
             or namespace in self.namespace_handlers
             or namespace in self.namespaces
         )
+
+    def _keep(self, eio_sid: str) -> None:
+        """It is our turn now: however long we take, the client has asked in time."""
+        if (connection := self.eio.connections.get(eio_sid)) is not None:
+            connection.keep()
 
     def _expect_namespace(self, eio_sid: str) -> None:
         connection: Connection | None = self.eio.connections.get(eio_sid)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
+from notifier.realtime.server import SocketServer
 from tests.conformance import server
 from tests.realtime.engine.wire import Socket, Wire, serving
 
@@ -60,6 +63,41 @@ async def test_no_namespace_in_time(wire: Wire) -> None:
         while (packet := await socket.ws.receive(10)).data == "2":
             await socket.send("3")
         assert packet.data == 1008
+
+
+async def test_a_client_need_not_pay_for_our_time() -> None:
+    """Who has asked for a namespace is not closed while we are still thinking about it."""
+    thinking = asyncio.Event()
+
+    async def connect(sid: str, environ: object, auth: object = None) -> None:
+        await thinking.wait()
+
+    slow = SocketServer(connect_timeout=0.2)
+    slow.on("connect", connect)
+    app = web.Application()
+    slow.attach(app, "socket.io")
+    async with serving(app, "/socket.io/") as wire:
+        async with wire.session() as asking, wire.session() as idle:
+            await asking.send("40")
+            assert await idle.closed() == 1008
+            thinking.set()
+            assert (await asking.text()).startswith("40")
+
+
+async def test_a_refused_client_has_so_long_again() -> None:
+    """A connection that was refused and asks for nothing else is closed."""
+
+    async def connect(sid: str, environ: object, auth: object = None) -> None:
+        raise ConnectionRefusedError
+
+    strict = SocketServer(connect_timeout=0.2)
+    strict.on("connect", connect)
+    app = web.Application()
+    strict.attach(app, "socket.io")
+    async with serving(app, "/socket.io/") as wire, wire.session() as client:
+        await client.send("40")
+        assert (await client.text()).startswith("44")
+        assert await client.closed() == 1008
 
 
 async def test_disconnect_from_the_main_namespace(client: Socket) -> None:
