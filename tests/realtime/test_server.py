@@ -76,12 +76,15 @@ async def test_a_client_need_not_pay_for_our_time() -> None:
     slow.on("connect", connect)
     app = web.Application()
     slow.attach(app, "socket.io")
-    async with serving(app, "/socket.io/") as wire:
-        async with wire.session() as asking, wire.session() as idle:
-            await asking.send("40")
-            assert await idle.closed() == 1008
-            thinking.set()
-            assert (await asking.text()).startswith("40")
+    async with (
+        serving(app, "/socket.io/") as wire,
+        wire.session() as asking,
+        wire.session() as idle,
+    ):
+        await asking.send("40")
+        assert await idle.closed() == 1008
+        thinking.set()
+        assert (await asking.text()).startswith("40")
 
 
 async def test_a_refused_client_has_so_long_again() -> None:
