@@ -10,10 +10,14 @@ from random import Random
 
 import aiohttp
 
-from tests.chaos.clients import TRANSPORTS, Client
+from tests.chaos.clients import Client
 from tests.chaos.cluster import user_token
 from tests.chaos.evidence import Diary
 from tests.chaos.plan import Message, Plan
+
+SHARES = {"websocket": 50, "stream": 20, "engine polling": 15, "poll": 5, "any": 10}
+"""How clients connect, in percent. A poll asks the store anew for each notification: many of them
+would mostly test the speed of this machine."""
 
 SECOND_PAGES = 0.2
 """The share of users who have two pages open."""
@@ -38,7 +42,7 @@ class Crowd:
             names = [f"{user.name}.{n}" for n in range(1 + (chance.random() < SECOND_PAGES))]
             self.pages[user.name] = [
                 Client(
-                    Diary(name, user, chance.choice([*TRANSPORTS, "any"])),
+                    Diary(name, user, chance.choices(list(SHARES), list(SHARES.values()))[0]),
                     user_token(user),
                     urls,
                     http,
