@@ -15,7 +15,7 @@ from tests.chaos.cluster import user_token
 from tests.chaos.evidence import Diary
 from tests.chaos.plan import Message, Plan
 
-SHARES = {"websocket": 50, "stream": 20, "engine polling": 15, "poll": 5, "any": 10}
+SHARES = {"websocket": 56, "stream": 20, "engine polling": 15, "poll": 3, "any": 6}
 """How clients connect, in percent. A poll asks the store anew for each notification: many of them
 would mostly test the speed of this machine."""
 

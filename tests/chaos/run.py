@@ -21,7 +21,7 @@ from tests.chaos.oracle import Violation
 from tests.chaos.plan import HOT, Message, Plan
 from tests.chaos.publishers import Publisher
 
-PUBLISHERS = 24
+PUBLISHERS = 64
 
 CALM_SECONDS = 0.5
 """Between two episodes."""
