@@ -15,12 +15,16 @@ export interface NotifierOptions {
    * the next carries the connection, until a better one does again.
    */
   transports?: readonly Transport[];
+  /** False: nothing happens before `connect()` is called. So it can be made where there is no browser. */
+  connect?: boolean;
 }
 
-/** Makes the client of one user and connects it. Throws a TypeError without a token. */
+/** Makes the client of one user and connects it, unless told not to. Throws a TypeError without a token. */
 export function createNotifier(options: NotifierOptions): Notifier {
   const tokens: TokenSource | undefined = options.getToken ?? options.token;
   if (!tokens) throw new TypeError("createNotifier needs token or getToken.");
-  const url = (options.url ?? location.origin).replace(/\/+$/, "");
-  return new Notifier(url, tokens, linkOver(options.transports ?? TRANSPORTS));
+  const url = (options.url ?? globalThis.location?.origin ?? "").replace(/\/+$/, "");
+  const notifier = new Notifier(url, tokens, linkOver(options.transports ?? TRANSPORTS));
+  if (options.connect ?? true) notifier.connect();
+  return notifier;
 }

@@ -17,7 +17,7 @@ import { type TokenSource, Tokens } from "./tokens.ts";
 /** How long "clear all" can be taken back. */
 const UNDO_MS = 6_000;
 
-/** A client of one user: connects at once, stays connected, holds the inbox. */
+/** A client of one user: once connected it stays so, and it holds the inbox. */
 export class Notifier {
   #inbox: Inbox = inboxes.EMPTY;
   #snapshot: Snapshot;
@@ -76,7 +76,6 @@ export class Notifier {
       },
     });
     this.#snapshot = this.#makeSnapshot();
-    this.connect();
   }
 
   get snapshot(): Snapshot {

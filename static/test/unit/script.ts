@@ -39,7 +39,9 @@ export class Script {
   };
 
   notifier(token: TokenSource = "token"): Notifier {
-    return new Notifier("http://server", token, this.factory);
+    const notifier = new Notifier("http://server", token, this.factory);
+    notifier.connect();
+    return notifier;
   }
 
   /** The server accepts the connection and says that the replay is over. */
