@@ -145,7 +145,10 @@ class Feed:
 
     async def missed(self, visit: Visit, since: Cursor | None) -> dict[str, Any]:
         """What a reader who stands at ``since`` has missed, and the counts."""
-        replay = await self.replay(visit, since)
+        return await self.answer(visit, await self.replay(visit, since))
+
+    async def answer(self, visit: Visit, replay: Replay) -> dict[str, Any]:
+        """What a reader has missed as JSON, with the counts as of now."""
         counts = await self.counts(visit)
         removed = [e for e in replay.entries if e.notification.kind is Kind.WITHDRAWAL]
         return {
@@ -280,16 +283,17 @@ class Feed:
     async def subscribe_topic(
         self, caller: Principal, args: object, *, origin: str | None = None
     ) -> dict[str, str]:
-        """``TopicSchema``: follow a topic from now on. Answers where its log stands."""
+        """``TopicSchema``: follow a topic from now on. Answers where the subscription begins."""
         topic = load(TOPIC, args)["topic"]
-        visit = await self.visit(caller)
-        topics = visit.subscriber.topics
-        if topic not in topics and len(topics) >= MAX_TOPICS:
+        audience = f"topic:{topic}"
+        subscriber = (await self.visit(caller)).subscriber
+        if topic not in subscriber.topics and len(subscriber.topics) >= MAX_TOPICS:
             raise InvalidRequest({"topic": [f"At most {MAX_TOPICS} topics can be followed."]})
-        heads = await self._store.heads([f"topic:{topic}"])
-        await self._store.join_topic(visit.user, topic, heads[f"topic:{topic}"])
-        joined = str(Cursor(heads))
-        self._bus.tell(visit.user, "state", {"joined": joined}, skip=origin)
+        begins = await self._store.heads([audience])
+        if not await self._store.join_topic(subscriber.user, topic, begins[audience]):
+            begins = {audience: (await self.visit(caller)).subscriber.watermark(audience).floor}
+        joined = str(Cursor(begins))
+        self._bus.tell(subscriber.user, "state", {"joined": joined}, skip=origin)
         return {"cursor": joined}
 
     async def unsubscribe_topic(
