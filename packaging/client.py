@@ -24,17 +24,19 @@ OLDEST_NODE = 20
 _STAMP = DIST / ".sources"
 """What the build was made of. Contents and not times: a checkout makes all files new."""
 
-_NOT_SOURCES = {"node_modules", "dist", "test"}
+_NOT_SOURCES = ("node_modules", "dist", "test")
+"""How their names begin: a build comes about in a folder of its own, ``dist-...``."""
 
 
 def build() -> None:
     """Make ``static/dist`` what the sources say; does nothing if it is."""
     if is_fresh():
         return
+    made_of = _digest()  # what is changed meanwhile is for the next build
     if _must_install():
         npm("ci", "--ignore-scripts", "--no-audit", "--no-fund")
     npm("run", "build")
-    _STAMP.write_text(_digest())
+    _STAMP.write_text(made_of)
 
 
 def is_fresh() -> bool:
@@ -88,7 +90,7 @@ def _digest() -> str:
 
 def _sources() -> Iterator[Path]:
     for path in STATIC.iterdir():
-        if path.name not in _NOT_SOURCES:
+        if not path.name.startswith(_NOT_SOURCES):
             yield from (file for file in [path, *path.rglob("*")] if file.is_file())
 
 
