@@ -89,6 +89,7 @@ class Node:
         self.namespace = self._namespace()
         self._stack.push_async_callback(self.namespace.close)
         self.readers = self._readers()
+        await self._stack.enter_async_context(_background(self.readers.run()))
         self.inlet = self._open_inlet()
         await self._stack.enter_async_context(_background(self._purge_forever()))
         revalidation = Revalidation(self.hub, self.validity)

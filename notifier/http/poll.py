@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from aiohttp import ETag, web
 
+from notifier.core.feed import Replay, Visit
 from notifier.core.models import Cursor, Entry, Principal
 from notifier.core.schemas import POLL, load
 from notifier.errors import TokenExpired, Unauthenticated
@@ -29,40 +30,71 @@ async def poll(request: web.Request) -> web.Response:
 
 async def _look(request: web.Request, since: Cursor | None) -> dict[str, Any]:
     services = request.app[SERVICES]
-    visit = await services.feed.visit(await services.authenticator.recheck(request[CALLER]))
-    return await services.feed.missed(visit, since)
+
+    async def look() -> dict[str, Any]:
+        visit = await services.feed.visit(await services.authenticator.recheck(request[CALLER]))
+        return await services.feed.missed(visit, since)
+
+    return await services.readers.in_turn(look)
 
 
 async def _await_news(request: web.Request, since: Cursor, wait: float) -> dict[str, Any]:
     services = request.app[SERVICES]
+    readers, feed = services.readers, services.feed
     reader = Poll(request[CALLER])
-    async with services.readers.admit(request, reader):
-        visit = await services.readers.settle(reader)
-        answer = await services.feed.missed(visit, since)
+
+    async def look(visit: Visit) -> tuple[Visit, dict[str, Any]]:
+        return visit, await feed.missed(visit, since)
+
+    async with readers.admit(request, reader):
+        visit, answer = await readers.settle(reader, look)
         if _is_news(request, answer) or not await reader.woken(wait):
             return answer
-        return await services.feed.missed(await services.readers.settle(reader), since)
+        if reader.has_changed:
+            return (await readers.settle(reader, look))[1]
+        news = reader.behind(Cursor.parse(answer["cursor"]))
+        return await readers.in_turn(lambda: feed.answer(visit, news))
 
 
 class Poll(Reader):
-    """A reader who waits for the first sign of news, whatever it is: the store knows the rest."""
+    """A reader who waits for the first sign of news.
+
+    If they are entries, they are the answer, and only the counts have to be looked up: else a
+    notification to everyone would have every poll ask for the same. Whatever else happened, the
+    store knows it.
+    """
 
     kind = "poll"
 
     def __init__(self, principal: Principal) -> None:
         super().__init__(principal)
+        self.has_changed = False
+        """Whether something about the user changed meanwhile."""
+        self._taken: list[Entry] = []
         self._wake = asyncio.Event()
         self._reason = ""
 
     def take(self, entry: Entry, event: Event) -> None:
+        self._taken.append(entry)
         if self.view is None or self.view.shows(entry):
             self._wake.set()
 
+    def behind(self, cursor: Cursor) -> Replay:
+        """What was taken behind a cursor that was read after the logs had been joined."""
+        new = [e for e in self._taken if e.seq > cursor.get(e.audience, e.seq)]
+        reached = Cursor(cursor | {e.audience: e.seq for e in new})
+        shown = [e for e in new if self.view is not None and self.view.shows(e)]
+        return Replay(shown, reached, recovered=True)
+
     def told(self, name: str, data: Any) -> None:
-        self._wake.set()
+        self.move()
 
     def move(self) -> None:
+        self.has_changed = True
         self._wake.set()
+
+    def tick(self, now: float) -> None:
+        """It ends by itself."""
 
     def end(self, reason: str) -> None:
         self._reason = reason

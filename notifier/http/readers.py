@@ -11,10 +11,10 @@ import contextlib
 import random
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 from aiohttp import web
@@ -26,6 +26,8 @@ from notifier.core.validity import remaining
 from notifier.errors import TokenExpired, Unauthenticated
 from notifier.realtime.hub import Hub
 
+Found = TypeVar("Found")
+
 Seat = Callable[[web.Request, str], AbstractContextManager[None]]
 """Counts a request of this user among the node's open connections for as long as it is held.
 
@@ -33,6 +35,9 @@ Raises ``Overloaded`` when there are too many, or when the node is leaving."""
 
 FEW = 100
 """Leaving fewer readers takes no longer than leaving so many would take for each of them."""
+
+TICK_SECONDS = 1.0
+"""How often every reader looks after itself: one timer for all of them."""
 
 _LONGEST_TIMER = 86_400.0
 """Seconds. The wall clock may be set: it is read again at least so often."""
@@ -94,6 +99,10 @@ class Reader(ABC):
     def end(self, reason: str) -> None:
         """Come to an end soon, and say why if that is possible."""
 
+    @abstractmethod
+    def tick(self, now: float) -> None:
+        """Look after what depends on time; ``now`` is that of the loop, in seconds."""
+
 
 class Readers:
     """This node's readers, by log and by user."""
@@ -121,6 +130,14 @@ class Readers:
         """How many readers there are of each kind."""
         return Counter(reader.kind for reader in self._all())
 
+    async def run(self) -> None:
+        """Let time pass for the readers, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for reader in self._all():
+                reader.tick(now)
+
     def _all(self) -> list[Reader]:
         return [reader for readers in self._by_user.values() for reader in readers]
 
@@ -138,17 +155,30 @@ class Readers:
             try:
                 # What changes about the user from here on is heard of; what changed before will
                 # be found when the user is read.
-                await self._follow(reader, {f"user:{user}"})
+                await self.in_turn(lambda: self._follow(reader, {f"user:{user}"}))
                 yield
             finally:
                 self._leave(reader, reader.logs)
                 _discard(self._by_user, user, reader)
 
-    async def settle(self, reader: Reader) -> Visit:
-        """Follow exactly the logs that the user belongs to by now; the user as of then.
+    async def settle(self, reader: Reader, look: Callable[[Visit], Awaitable[Found]]) -> Found:
+        """Follow exactly the logs that the user belongs to by now, then look at what there is.
 
-        Raises ``Unauthenticated`` for a revoked token, or ``StoreUnavailable``.
+        ``look`` gets the user as of now. Whoever comes with many others waits for a turn. Raises
+        ``Unauthenticated`` for a revoked token, or ``StoreUnavailable``.
         """
+
+        async def settle() -> Found:
+            return await look(await self._visit(reader))
+
+        return await self.in_turn(settle)
+
+    async def in_turn(self, look: Callable[[], Awaitable[Found]]) -> Found:
+        """Look something up in the store that thousands of readers may want at the same time."""
+        async with self._hub.arrivals:
+            return await look()
+
+    async def _visit(self, reader: Reader) -> Visit:
         reader.principal = await self._authenticator.recheck(reader.principal)
         visit = await self._feed.visit(reader.principal)
         await self._follow(reader, visit.view.audiences)

@@ -29,11 +29,6 @@ from notifier.http.services import SERVICES
 
 logger = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 15.0
-"""Proxies of the Heroku kind cut after 55 s without a byte, others after 30 s."""
-
-HEARTBEAT = b":\n\n"
-
 RETRY_MILLISECONDS = (1000, 3000)
 """When a browser that was cut comes back: spread, so that a node's readers do not come at once."""
 
@@ -58,7 +53,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     async with services.readers.admit(request, reader):
         opening = await reader.open(since)
         line = await Line.open(request, reader.limits.seconds)
-        with _closing(request, reader, line):
+        with _closing(request, reader):
             await reader.run(line, opening)
     return line.response
 
@@ -74,15 +69,12 @@ def _since(request: web.Request) -> Cursor | None:
 
 
 @contextlib.contextmanager
-def _closing(request: web.Request, reader: Stream, line: Line) -> Iterator[None]:
-    """Cut a line that is stuck; note how it ended. A reader that has gone is no error."""
+def _closing(request: web.Request, reader: Stream) -> Iterator[None]:
+    """Note how it ended. A reader that has gone is no error."""
     logger.info("stream %s opened", request[REQUEST_ID])
     try:
         with contextlib.suppress(ConnectionError):
             yield
-    except TimeoutError:
-        reader.end("slow_reader")
-        line.cut()
     finally:
         reader.close()
         logger.info("stream %s closed: %s", request[REQUEST_ID], reader.reason or "client left")
@@ -101,9 +93,10 @@ class Opening:
 class Stream(Reader):
     """One reader's stream.
 
-    What the hub tells waits in a bounded outbox for the task that writes, which decides at the last
-    moment what of it is still new and may be shown. While that task looks up what was missed, it
-    takes nothing out: so nothing falls between the past and the present, or comes twice.
+    What the hub tells is written at once while the reader keeps up. Otherwise it waits in a bounded
+    outbox for the task that writes, which decides at the last moment what of it is still new and
+    may be shown. While that task looks up what was missed, it takes nothing out: so nothing falls
+    between the past and the present, or comes twice.
     """
 
     kind = "stream"
@@ -130,12 +123,12 @@ class Stream(Reader):
     # What the hub tells
 
     def take(self, entry: Entry, event: Event) -> None:
-        self._put(event, entry)
+        self._pass_on(event, entry)
 
     def told(self, name: str, data: Any) -> None:
         moves = "joined" in data or "left" in data
         if not moves:
-            self._put(Event.telling(name, data))
+            self._pass_on(Event.telling(name, data))
         if moves or name == "preferences":
             self.move()
 
@@ -152,19 +145,36 @@ class Stream(Reader):
         self._deadline = asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._cut)
         self._wake.set()
 
+    def tick(self, now: float) -> None:
+        if self._line is None:
+            return
+        try:
+            self._line.tick(now)
+        except TimeoutError:
+            self.end("slow_reader")
+        if self._line.is_cut:
+            self._wake.set()
+
     def close(self) -> None:
         """Nothing is written any more."""
         self._line = None
         if self._deadline is not None:
             self._deadline.cancel()
 
-    def _put(self, event: Event, entry: Entry | None = None) -> None:
+    def _pass_on(self, event: Event, entry: Entry | None = None) -> None:
+        """Write the event now if the task has nothing to do and the reader keeps up."""
         if self.reason:
             return
+        if self._line is None or not self._idle or self._wake.is_set() or not self._line.is_free:
+            self._put(event, entry)
+        elif entry is None or self._advance(entry):
+            self._line.tell(self._signed(event))
+
+    def _put(self, event: Event, entry: Entry | None) -> None:
         self._outbox.append((entry, event))
         self._waiting += len(event.block)
         self._wake.set()
-        # Who waits for news takes them in the next turn of the loop, however many come in this one.
+        # A task that sleeps takes it in the next turn of the loop, however much comes in this one.
         if self.limits.bytes and self._waiting > self.limits.bytes and not self._idle:
             self.end("slow_reader")
 
@@ -176,20 +186,20 @@ class Stream(Reader):
 
     async def open(self, since: Cursor | None) -> Opening:
         """Find the reader's place and what was missed. Raises what a refused request raises."""
-        return await self._missed(await self._readers.settle(self), since)
+        return await self._readers.settle(self, lambda visit: self._missed(visit, since))
 
     async def run(self, line: Line, opening: Opening) -> None:
         """Write until the reader is gone or the stream has to end."""
         self._line = line
         await line.write(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311
         await self._replay(line, opening)
-        while not self.reason:
+        while not self.reason and not line.is_cut:
             if self._moved:
                 await self._look_again(line)
             elif self._outbox:
                 await self._send(line)
             else:
-                await self._wait(line)
+                await self._wait()
         while self._outbox:
             await self._send(line)
         goodbye = {"reason": self.reason, "reconnect_after": _PAUSES.get(self.reason, 0.0)}
@@ -207,21 +217,25 @@ class Stream(Reader):
         """Follow the logs that the user belongs to by now, new ones from where they begin."""
         self._moved = False
         try:
-            visit = await self._readers.settle(self)
-            floors = visit.view.floors.items()
-            here = Cursor({a: self._cursor.get(a, floor) for a, floor in floors})
-            opening = await self._missed(visit, here)
+            opening = await self._readers.settle(
+                self, lambda visit: self._missed(visit, self._place_in(visit))
+            )
         except RequestError as error:
             self.end(error.code)
             return
         if not opening.replay.recovered:
             self.end("resync")
             return
-        moves = _moves(self._cursor, here)
-        self._cursor = here
+        moves = _moves(self._cursor, opening.since)
+        self._cursor = Cursor(opening.since)
         if moves and self._synced:
             await line.write(self._text("state", {**moves, "counts": opening.counts.as_dict()}))
         await self._replay(line, opening)
+
+    def _place_in(self, visit: Visit) -> Cursor:
+        """Where the reader stands in the logs of its user by now: in new ones where they begin."""
+        floors = visit.view.floors.items()
+        return Cursor({a: self._cursor.get(a, floor) for a, floor in floors})
 
     async def _replay(self, line: Line, opening: Opening) -> None:
         """The past, at the reader's pace; after the first time, ``synced``."""
@@ -258,15 +272,11 @@ class Stream(Reader):
         self._cursor[entry.audience] = entry.seq
         return self.view is not None and self.view.shows(entry)
 
-    async def _wait(self, line: Line) -> None:
+    async def _wait(self) -> None:
         self._wake.clear()
         self._idle = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HEARTBEAT_SECONDS):
-                await self._wake.wait()
+        await self._wake.wait()
         self._idle = False
-        if not self._wake.is_set():
-            await line.write(HEARTBEAT)
 
     def _text(self, name: str, data: object) -> bytes:
         return self._signed(Event.telling(name, data))

@@ -29,6 +29,11 @@ DEGRADED_CHECK_SECONDS = 2.0
 REPAIR_LIMIT = 500
 """Entries of one log read at a time when catching up."""
 
+ARRIVALS = 100
+"""Readers that catch up at the same time; the others wait for their turn. Each asks the store
+several times. If thousands did so together, the loop would take so long for one round that every
+answer came too late: all would be refused, and come back together."""
+
 
 class Sink(Protocol):
     """One kind of connection: takes what the hub delivers, without waiting."""
@@ -111,6 +116,8 @@ class Hub:
         self.on_revoked: Callable[[str], None] = lambda user: None
         """Called when something was taken back from a user's tokens."""
         self.metrics = HubMetrics()
+        self.arrivals = asyncio.Semaphore(ARRIVALS)
+        """Held by whoever reads from the store what a reader has missed, of whatever kind."""
         self._tails: dict[str, _Tail] = {}
         self._stale: set[str] = set()
         self._wake = asyncio.Event()

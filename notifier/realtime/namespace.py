@@ -42,11 +42,6 @@ NAMESPACE = "/notifications"
 EXPIRY_WARNING_SECONDS = 30.0
 """How long before a token's expiry its connection is told."""
 
-ARRIVALS = 100
-"""Connections that are opened at the same time; the others wait for their turn. Each asks the store
-several times. If thousands did so together, the loop would take so long for one round that every
-answer came too late: all would be refused, and come back together."""
-
 _GOODBYES = {"server shutdown": ("shutdown", 1.0), "slow reader": ("slow_reader", 0.0)}
 """The engine's reasons for closing in the words of the protocol, and seconds to stay away."""
 
@@ -115,7 +110,6 @@ class NotificationsNamespace:
         self._users: dict[str, set[_Session]] = defaultdict(set)
         self._hiding: dict[str, set[str]] = defaultdict(set)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._arrivals = asyncio.Semaphore(ARRIVALS)
 
     def register(self) -> None:
         """Take over the namespace of the server and become a sink of the hub."""
@@ -158,7 +152,7 @@ class NotificationsNamespace:
         """Admit a user: who it is follows from the token alone, not from what the client names."""
         try:
             token, since = _credentials(auth)
-            async with self._arrivals:
+            async with self._hub.arrivals:
                 principal = await self._verified(token)
                 self._claim(sid, principal)
                 await self._open(_Session(sid, principal, since))
@@ -199,7 +193,7 @@ class NotificationsNamespace:
         visit, since = session.visit, session.since
         session.visit = session.since = None
         try:
-            async with self._arrivals:
+            async with self._hub.arrivals:
                 replay = await self._feed.replay(visit, since)
                 counts = await self._feed.counts(visit)
         except RequestError as error:

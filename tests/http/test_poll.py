@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from notifier.app import Node
+from notifier.core.models import PUBLISH, Principal
 from tests.http.client import Answer, Api, token_of
 from tests.http.conftest import UNRATIONED, OpenApi, OpenNode
 from tests.servers import until
+
+SERVICE = Principal("shop", is_service=True, scopes=frozenset({PUBLISH}))
 
 LONG = 50
 """Seconds a poll is told to wait that must be answered before: a test that fails takes longer."""
@@ -93,6 +96,50 @@ async def test_a_poll_waits_for_what_comes(node: Node, api: Api) -> None:
         await api.publish("everyone", title="Here")
         answer = await polling
     assert [item["title"] for item in answer.json["items"]] == ["Here"]
+
+
+async def test_entries_are_answered_from_the_hub(
+    node: Node, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the counts are looked up, and the cursor goes on behind them; nothing is read again."""
+    since = await start(api)
+    async with waiting(node, api, since) as polling:
+        for name in ("subscriber", "heads", "after"):
+            monkeypatch.setattr(node.store, name, None)
+        body = {"to": ["user:ada", "everyone"], "title": "Here"}
+        await node.publisher.publish(body, SERVICE)
+        answer = await polling
+    monkeypatch.undo()
+    assert [item["title"] for item in answer.json["items"]] == ["Here", "Here"]
+    assert (answer.json["unread"], answer.json["unseen"]) == (1, 1)
+    again = await poll(api, since)
+    assert again.json | {"items": []} == answer.json | {"items": []}
+
+
+async def test_polls_take_turns(node: Node, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notification to everyone does not make all who wait ask the store at once."""
+    since = await start(api)
+    monkeypatch.setattr(node.hub, "arrivals", asyncio.Semaphore(1))
+    counts, at_once = node.feed.counts, 0
+
+    async def counted(*args: Any) -> Any:
+        nonlocal at_once
+        at_once += 1
+        assert at_once == 1
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        return await counts(*args)
+
+    monkeypatch.setattr(node.feed, "counts", counted)
+    polls = [asyncio.create_task(poll(api, since, LONG)) for _ in range(5)]
+
+    async def all_wait() -> bool:
+        return node.readers.kinds == {"poll": 5} and not node.hub.arrivals.locked()
+
+    await until(all_wait, what="the polls to wait")
+    await api.publish()
+    answers = await asyncio.gather(*polls)
+    assert [len(answer.json["items"]) for answer in answers] == [1] * 5
 
 
 async def test_a_poll_that_waits_in_vain_is_answered_empty(api: Api) -> None:

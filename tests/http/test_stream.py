@@ -13,8 +13,8 @@ import pytest
 
 from notifier.app import Node
 from notifier.core.models import PUBLISH, Cursor, Principal
-from notifier.http import line
-from notifier.http import stream as streaming
+from notifier.http import line, readers
+from notifier.http.stream import Stream
 from tests.eventsource import Event, EventStream, open_stream
 from tests.http.client import Api, token_of
 from tests.http.conftest import UNRATIONED, OpenApi, OpenNode
@@ -238,8 +238,9 @@ async def test_silence_is_broken_by_heartbeats(
     open_: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A comment, which no reader sees, well before proxies cut."""
-    assert streaming.HEARTBEAT_SECONDS <= 20
-    monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.05)
+    assert line.HEARTBEAT_SECONDS + 2 * readers.TICK_SECONDS <= 20
+    monkeypatch.setattr(line, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(readers, "TICK_SECONDS", 0.02)
     stream = await open_()
     await stream.expect("synced")
     await stream.comment()
@@ -261,6 +262,48 @@ async def test_a_peer_that_vanished_is_noticed(
     monkeypatch.setattr(line, "_notice_silence", watch)
     await (await open_()).expect("synced")
     assert noticed == [30_000]
+
+
+async def test_who_keeps_up_is_written_to_without_waking_anybody(
+    node: Node, api: Api, open_: Connect
+) -> None:
+    """The task of a stream sleeps while its reader gets one notification after the other."""
+    stream = await open_()
+    await stream.expect("synced")
+    [reader] = node.readers._all()
+    assert isinstance(reader, Stream)
+
+    async def is_idle() -> bool:
+        return reader._idle
+
+    await until(is_idle, what="the reader to have caught up")
+    for number in range(3):
+        await api.publish(title=f"{number}")
+        assert (await stream.expect("notification")).data["title"] == f"{number}"
+        assert reader._idle
+        assert not reader._wake.is_set()
+
+
+async def test_many_who_come_together_take_turns(
+    node: Node, api: Api, open_: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams share the turns of all readers: so many catch up at a time, and all of them do."""
+    monkeypatch.setattr(node.hub, "arrivals", asyncio.Semaphore(2))
+    replay, at_once, most = node.feed.replay, 0, 0
+
+    async def counted(*args: Any) -> Any:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        return await replay(*args)
+
+    monkeypatch.setattr(node.feed, "replay", counted)
+    streams = await asyncio.gather(*(open_(f"user-{number}") for number in range(10)))
+    for stream in streams:
+        await stream.expect("synced")
+    assert most == 2
 
 
 async def test_a_token_ends_its_stream(api: Api, open_: Connect) -> None:
