@@ -74,17 +74,24 @@ class Publisher:
         self._telling: set[asyncio.Task[Any]] = set()
 
     async def publish(
-        self, body: object, caller: Principal, *, idempotency_key: str | None = None
+        self,
+        body: object,
+        caller: Principal,
+        *,
+        idempotency_key: str | None = None,
+        notification_id: str | None = None,
     ) -> Receipt:
         """Publish a notification; when this returns, it is durable.
 
-        ``body`` is what ``NotificationSchema`` describes. Raises ``Forbidden``, ``InvalidRequest``,
-        ``Conflict`` or ``StoreUnavailable``; then nothing was published.
+        ``body`` is what ``NotificationSchema`` describes. ``notification_id`` is a UUID that a
+        trusted caller has made before (``new_id``); without it one is made here. Raises
+        ``Forbidden``, ``InvalidRequest``, ``Conflict`` or ``StoreUnavailable``; then nothing was
+        published.
         """
         _require(policy.may_publish(caller))
         request = load(NOTIFICATION, body)
         publication = Publication(
-            self._notification(request, caller),
+            self._notification(request, caller, notification_id),
             tuple(request["to"]),
             _key(idempotency_key, body, caller),
         )
@@ -128,13 +135,15 @@ class Publisher:
         if not task.cancelled():
             task.exception()  # told to the caller, if that one is still there
 
-    def _notification(self, request: Mapping[str, Any], caller: Principal) -> Notification:
+    def _notification(
+        self, request: Mapping[str, Any], caller: Principal, notification_id: str | None
+    ) -> Notification:
         kind = self._type(request.get("type"))
         if request.get("deliver_at") is not None:
             raise InvalidRequest({"deliver_at": ["Scheduled delivery is not available yet."]})
         now = self._clock()
         expires_at = now + self._lifetime(request.get("ttl"), kind)
-        notification_id = new_id(now)
+        notification_id = notification_id or new_id(now)
         content = {
             "notification_id": notification_id,
             "type": kind.name,
