@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -11,52 +11,50 @@ from aiohttp.typedefs import Handler
 
 from notifier.errors import NotFound
 from notifier.http.demo import DemoSessions
+from notifier.http.folder import Folder
+from notifier.http.middleware import page_policy
 from notifier.http.services import Services
 
 PAGES = Path(__file__).parent / "pages"
 """The files of ``/docs``, shipped inside the package."""
 
-REVALIDATE = "no-cache"
-"""Names carry no version, so a copy is asked for again; it costs a 304 with the ETag."""
+_ANYWHERE = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
+"""The client is there for the pages of other origins; nothing in it is secret."""
+
+_DEMO = {"Content-Security-Policy": page_policy(trusted_types="vue")}
+"""Vue registers a policy of that name as soon as it is loaded."""
 
 
 def add_files(app: web.Application, services: Services) -> None:
     """Add ``/``, ``/docs``, ``/client/`` and, where the demo is on, ``/demo/``."""
-    client = services.client_folder
+    pages = Folder(PAGES)
+    client = demo = None
+    if services.client_folder is not None:
+        client, demo = Folder(services.client_folder), Folder(services.client_folder / "demo")
     app.router.add_get("/", _redirect("docs" if services.demo is None else "demo/"))
-    app.router.add_get("/docs", _file_of(PAGES, "index.html"))
-    app.router.add_get("/docs/{file:.+}", _file_of(PAGES))
-    app.router.add_get("/client/{file:.+}", _file_of(client))
+    app.router.add_get("/docs", _file_of(pages, "index.html"))
+    app.router.add_get("/docs/{file:.+}", _file_of(pages))
+    app.router.add_get("/client/{file:(?!demo/).+}", _file_of(client, headers=_ANYWHERE))
     if services.demo is not None:
         app.router.add_get("/demo", _redirect("demo/"))
-        app.router.add_get("/demo/", _file_of(client, "demo/index.html"))
+        app.router.add_get("/demo/", _file_of(demo, "index.html", _DEMO))
         app.router.add_get("/demo/session", _session(services.demo))
-        app.router.add_get("/demo/{file:.+}", _file_of(client and client / "demo"))
-    app.on_response_prepare.append(_revalidate)
+        app.router.add_get("/demo/{file:.+}", _file_of(demo, headers=_DEMO))
 
 
-def _file_of(folder: Path | None, name: str | None = None) -> Handler:
+def _file_of(
+    folder: Folder | None, name: str | None = None, headers: Mapping[str, str] | None = None
+) -> Handler:
     """A file of the folder: the named one, or the one that the path names."""
 
     async def file(request: web.Request) -> web.StreamResponse:
         if folder is None:
             raise NotFound("The client is not built: run npm ci and npm run build in static/.")
-        found = await asyncio.to_thread(_find, folder, name or request.match_info["file"])
-        if found is None:
-            raise NotFound("There is no such file.")
-        return web.FileResponse(found)
+        response = await folder.answer(request, name or request.match_info["file"])
+        response.headers.update(headers or {})
+        return response
 
     return file
-
-
-def _find(folder: Path, name: str) -> Path | None:
-    """The file of that name inside the folder. Nothing outside, however it is spelled or linked."""
-    try:
-        file = (folder / name).resolve()
-        inside = file.is_relative_to(folder.resolve()) and file.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return None
-    return file if inside else None
 
 
 def _redirect(to: str) -> Handler:
@@ -74,8 +72,3 @@ def _session(sessions: DemoSessions) -> Handler:
         return web.Response(body=orjson.dumps(opened), content_type="application/json")
 
     return session
-
-
-async def _revalidate(request: web.Request, response: web.StreamResponse) -> None:
-    if isinstance(response, web.FileResponse):
-        response.headers["Cache-Control"] = REVALIDATE

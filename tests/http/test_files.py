@@ -21,6 +21,9 @@ def client_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "dist"
     (folder / "demo").mkdir(parents=True)
     (folder / "notifier.mjs").write_text("export {};")
+    (folder / "chunks").mkdir()
+    for name in ("chunk-7XK2PQRS.mjs", "chunk-7XK2PQRS.mjs.map"):
+        (folder / "chunks" / name).write_text("{}")
     (folder / "demo" / "index.html").write_text("<!doctype html><title>Demo</title>")
     (folder / "demo" / "demo.js").write_text("// demo")
     (tmp_path / "secret").write_text("not to be served")
@@ -37,12 +40,41 @@ async def test_the_client_is_served_and_revalidated(api: Api) -> None:
     """With an ETag, by which the second visit costs a 304."""
     first = await api("GET", "/client/notifier.mjs")
     assert (first.status, first.text) == (200, "export {};")
-    assert "javascript" in first.headers["Content-Type"]
-    assert first.headers["Cache-Control"] == "no-cache"
-    again = await api(
-        "GET", "/client/notifier.mjs", headers={"If-None-Match": first.headers["ETag"]}
-    )
+    assert first.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert first.headers["Cache-Control"] == "public, no-cache"
+    seen = {"If-None-Match": first.headers["ETag"]}
+    again = await api("GET", "/client/notifier.mjs", headers=seen)
     assert (again.status, again.text) == (304, "")
+    assert again.headers["ETag"] == first.headers["ETag"]
+
+
+async def test_a_name_with_a_hash_is_kept_for_ever(api: Api) -> None:
+    """Other content has another name, so nobody ever asks again."""
+    for name in ("chunk-7XK2PQRS.mjs", "chunk-7XK2PQRS.mjs.map"):
+        answer = await api("GET", f"/client/chunks/{name}")
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+async def test_the_client_is_for_pages_of_other_origins_too(api: Api) -> None:
+    """A module of another origin needs leave; the demo and the description need none."""
+    for path in ("/client/notifier.mjs", "/client/chunks/chunk-7XK2PQRS.mjs"):
+        answer = await api("GET", path, headers={"Origin": "https://app.example"})
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    for path in ("/demo/demo.js", "/docs/page.js"):
+        assert "Access-Control-Allow-Origin" not in (await api("GET", path)).headers
+
+
+async def test_pages_run_nothing_but_the_servers_own_files(api: Api) -> None:
+    """No inline code or style, no other host, no frame around them, no text that becomes markup."""
+    for path in ("/docs", "/demo/"):
+        policy = dict(
+            rule.split(" ", 1)
+            for rule in (await api("GET", path)).headers["Content-Security-Policy"].split("; ")
+        )
+        assert policy["default-src"] == policy["frame-ancestors"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+        assert policy["require-trusted-types-for"] == "'script'"
 
 
 @pytest.mark.parametrize(
@@ -67,9 +99,14 @@ async def test_nothing_outside_of_the_folder_is_served(
     assert (answer.status, answer.code) == (404, "not_found")
 
 
-@pytest.mark.parametrize("path", ["/client/", "/client/demo", "/client/none.js"])
-async def test_folders_are_not_listed(api: Api, path: str) -> None:
-    """Only files are there."""
+@pytest.mark.parametrize(
+    "path",
+    ["/client/", "/client/demo", "/client/none.js", "/client/notifier.mjs.br", "/client/.sources"],
+)
+async def test_only_files_of_pages_are_there(api: Api, client_folder: Path, path: str) -> None:
+    """Folders are not listed; compressed twins are for the server, other files for nobody."""
+    (client_folder / "notifier.mjs.br").touch()
+    (client_folder / ".sources").touch()
     answer = await api("GET", path)
     assert (answer.status, answer.code) == (404, "not_found")
 
@@ -108,7 +145,7 @@ async def test_without_the_demo_there_is_none_of_it(
 ) -> None:
     """In production the page and its tokens do not exist."""
     api = await open_api(with_services(node, client_folder=client_folder, demo=None))
-    for path in ("/demo/", "/demo/session?user=ada", "/demo/demo.js"):
+    for path in ("/demo/", "/demo/session?user=ada", "/demo/demo.js", "/client/demo/demo.js"):
         assert (await api("GET", path)).status == 404
     assert (await api("GET", "/client/notifier.mjs")).status == 200
 
