@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from notifier.config import Config
 from notifier.errors import ConfigurationError, NotifierError, Unauthenticated
 from notifier.http.jwks import JsonWebKeys
-from notifier.realtime.channels import connect
+from notifier.redis.client import connect
 from notifier.resources import client_folder
 from notifier.store import open_store
 

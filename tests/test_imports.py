@@ -18,10 +18,10 @@ PACKAGE = REPOSITORY / "notifier"
 SETTINGS = {"config", "settings", "secret", "resources", "log"}
 
 LAYERS: dict[str, set[str]] = {
-    "__init__": {"app"},
+    "__init__": {"app", "publisher"},
     "__main__": {"cli"},
     "cli": {"app", "checkup", "sending", "identity", "http", "store", "core", "errors"} | SETTINGS,
-    "checkup": {"http", "realtime", "store", "errors"} | SETTINGS,
+    "checkup": {"http", "redis", "store", "errors"} | SETTINGS,
     "sending": {"errors"},
     "identity": {"http", "settings"},
     "app": {"identity", "http", "realtime", "store", "core", "errors"} | SETTINGS,
@@ -31,7 +31,10 @@ LAYERS: dict[str, set[str]] = {
     "resources": set(),
     "log": {"settings"},
     "http": {"core", "errors"},
-    "realtime": {"core", "errors"},
+    "realtime": {"redis", "core", "errors"},
+    "queue": {"redis", "core", "errors"},
+    "publisher": {"queue", "redis", "core", "errors"},
+    "redis": set(),
     "store": {"core", "errors"},
     "core": {"errors"},
     "errors": set(),

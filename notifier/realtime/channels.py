@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 import time
 import uuid
 from collections import Counter, deque
@@ -20,10 +19,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis import asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from notifier.redis.client import FAILURES, connect
 
 logger = logging.getLogger(__name__)
 
@@ -50,26 +46,6 @@ LOSS = b""
 
 LOST_CHANNELS = 100_000
 """Channels remembered for that, some 10 MB; on others a loss goes untold."""
-
-FAILURES = (RedisError, OSError, TimeoutError, RuntimeError)
-"""All that a command may raise when Redis cannot be reached. RuntimeError is how uvloop answers a
-write to a connection that was reset a moment ago; redis-py passes it on."""
-
-
-def connect(url: str, *, verify_tls: bool = True, **options: Any) -> aioredis.Redis:
-    """A Redis client that fails fast: callers here know better when to try again."""
-    if url.startswith("rediss:") and not verify_tls:
-        # Managed Redis of the Heroku kind shows a self-signed certificate.
-        options["ssl_cert_reqs"] = ssl.CERT_NONE
-        options["ssl_check_hostname"] = False
-    client: aioredis.Redis = aioredis.Redis.from_url(
-        url,
-        socket_connect_timeout=2.0,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        **options,
-    )
-    return client
 
 
 @dataclass(slots=True)

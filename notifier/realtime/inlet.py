@@ -20,14 +20,10 @@ import orjson
 from notifier.core.models import PUBLISH, Principal
 from notifier.core.publishing import Publisher
 from notifier.errors import RequestError, StoreUnavailable
-from notifier.realtime.channels import FAILURES, RedisChannels
+from notifier.realtime.channels import RedisChannels
+from notifier.redis.lease import Lease
 
 logger = logging.getLogger(__name__)
-
-LEASE_SECONDS = 2.0
-"""After the holder died, another node takes over within this time."""
-
-RENEW_SECONDS = 0.5
 
 QUEUE_MESSAGES = 10_000
 """Messages waiting for the store; more are dropped and counted."""
@@ -35,15 +31,11 @@ QUEUE_MESSAGES = 10_000
 STORE_PATIENCE_SECONDS = 30.0
 """How long a message waits for a store that does not answer."""
 
+PAUSE_SECONDS = 0.5
+"""Between two tries."""
+
 EMITTER = Principal(id="redis", is_service=True, name="Redis", scopes=frozenset({PUBLISH}))
 """Who publishes what comes this way: whoever may write to Redis."""
-
-_RENEW = """
-if redis.call('get', KEYS[1]) == ARGV[1] then
-  return redis.call('pexpire', KEYS[1], ARGV[2])
-end
-return redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
-"""
 
 
 @dataclass(slots=True)
@@ -71,49 +63,27 @@ class Inlet:
         self._channel = channel
         self._namespace = namespace
         self._channels = channels
-        self._redis = channels.commands
-        self._renew = self._redis.register_script(_RENEW)
-        self._held_until = float("-inf")
+        self._lease = Lease(channels.commands, f"{channel}:inlet", channels.node)
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE_MESSAGES)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._publishing: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """All nodes listen, so that a takeover loses nothing; only the holder takes messages."""
         self._channels.handlers[self._channel] = self._take
         self._channels.hear([self._channel])
-        loop = asyncio.get_running_loop()
-        self._tasks = [
-            loop.create_task(self._hold_lease()),
-            loop.create_task(self._publish_forever()),
-        ]
+        self._lease.start()
+        self._publishing = asyncio.get_running_loop().create_task(self._publish_forever())
 
     async def close(self) -> None:
         """Stop, and let another node take over at once."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        try:
-            if self.holds_lease:
-                await self._redis.delete(f"{self._channel}:inlet")
-        except FAILURES:
-            logger.info("the lease ends by itself")
+        if self._publishing is not None:
+            self._publishing.cancel()
+            await asyncio.gather(self._publishing, return_exceptions=True)
+        await self._lease.close()
 
     @property
     def holds_lease(self) -> bool:
-        return time.monotonic() < self._held_until
-
-    async def _hold_lease(self) -> None:
-        milliseconds = int(LEASE_SECONDS * 1000)
-        while True:
-            asked = time.monotonic()
-            try:
-                held = await self._renew(
-                    keys=[f"{self._channel}:inlet"], args=[self._channels.node, milliseconds]
-                )
-                self._held_until = asked + LEASE_SECONDS if held else float("-inf")
-            except FAILURES:
-                pass  # the lease may still be ours; it ends when its time has passed
-            await asyncio.sleep(RENEW_SECONDS)
+        return self._lease.held
 
     def _take(self, payload: bytes) -> None:
         if not self.holds_lease:
@@ -149,7 +119,7 @@ class Inlet:
             except StoreUnavailable:
                 if time.monotonic() > patient_until:
                     raise
-                await asyncio.sleep(RENEW_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS)
 
     def _body(self, payload: bytes) -> dict[str, Any] | None:
         """The notification in a manager's message; None, with a line in the log, for all else."""

@@ -1,0 +1,1 @@
+"""What every part that speaks to Redis needs, whatever it says to it."""
