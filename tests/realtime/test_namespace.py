@@ -185,6 +185,21 @@ async def test_what_was_missed_comes_before_synced(site: Running) -> None:
     assert Cursor.parse(synced["cursor"]) == {ref.audience: ref.seq for ref in replayed}
 
 
+async def test_who_polls_after_its_post_gets_its_replay(site: Running) -> None:
+    """The packet that connects is answered before what was missed has been read."""
+    since = await site.head("user:ada", "everyone")
+    await asyncio.gather(*(site.publish("user:ada", str(n)) for n in range(5)))
+    sid = await site.wire.sid()
+    auth = json.dumps({"token": token("ada"), "since": since})
+    assert (await site.wire.post(sid, f"40{NAMESPACE},{auth}"))[0] == 200
+    text = ""
+    while '"synced"' not in text:
+        status, body = await site.wire.poll(sid)
+        assert status == 200
+        text += body
+    assert text.count('["notification"') == 5
+
+
 async def test_a_withdrawal_is_replayed(site: Running) -> None:
     """Who has shown it removes it."""
     receipt = await site.publish("user:ada")

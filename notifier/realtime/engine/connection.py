@@ -138,7 +138,7 @@ class Connection:
         metrics.websocket_connections += 1
         frames = former.outbox.take()
         if isinstance(former, Polling):
-            former.detach()
+            socket.posted = former.detach() or None
         for frame in frames:
             socket.send(frame)
         self.emptied()

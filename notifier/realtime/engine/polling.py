@@ -26,8 +26,8 @@ class Polling:
     """The transport between requests: what waits for the next poll, what came with a POST."""
 
     __slots__ = (
-        "_core", "_handled", "_inbox", "_last_poll", "_last_post", "_poll", "_posting", "outbox",
-        "owner", "probing",
+        "_core", "_inbox", "_last_poll", "_last_post", "_poll", "_taken", "outbox", "owner",
+        "posting", "probing",
     )  # fmt: skip
     name = "polling"
 
@@ -37,17 +37,18 @@ class Polling:
         self._poll: asyncio.Future[None] | None = None
         self._last_poll: str | None = None
         self._last_post: str | None = None
-        self._posting = False
         self._inbox: deque[str | bytes] = deque()
-        self._handled: asyncio.Future[None] | None = None
+        self._taken: asyncio.Future[None] | None = None
         self.outbox = Outbox(core.metrics)
+        self.posting = False
+        """True from when a POST begins until it is answered."""
         self.probing = False
         """While a WebSocket is probed polls are answered at once, so that they end."""
 
     @property
     def unread(self) -> bool:
         """True while packets of a POST wait because their owner is busy."""
-        return bool(self._inbox)
+        return bool(self._inbox) or self.posting
 
     def send(self, frame: Frame) -> None:
         """Give the frame to the poll that waits, or keep it for the next one."""
@@ -63,12 +64,11 @@ class Polling:
             self.owner.waiting()
 
     def take(self) -> str | bytes | None:
-        """The next packet of the POST; None when all are taken, which lets it be answered."""
-        if self._inbox:
-            return self._inbox.popleft()
-        if self._handled is not None and not self._handled.done():
-            self._handled.set_result(None)
-        return None
+        """The next packet that was posted. When the last is taken, the next POST is read."""
+        packet = self._inbox.popleft() if self._inbox else None
+        if not self._inbox and self._taken is not None and not self._taken.done():
+            self._taken.set_result(None)
+        return packet
 
     async def poll(self, stamp: str | None) -> str:
         """The body for a GET, once there is something to tell.
@@ -99,22 +99,29 @@ class Polling:
         return encode_payload(frames or [NOOP_FRAME])
 
     async def post(self, request: web.Request, stamp: str | None) -> None:
-        """Read the body of a POST and wait until all its packets are handled.
+        """Take in the packets of a POST; they are handled after those of the last one.
+
+        It need not wait until they are: a handler may wait for the client to poll, and there are
+        clients that poll only when their POST was answered. But it is read only when all packets
+        of the last one were taken, so a client that sends faster than it is served has to wait.
 
         ProtocolError if the body is invalid, too large, too slow, comes while another does, or is
         repeated (see `poll`): nothing is handled twice.
         """
-        if self._posting:
+        if self.posting:
             raise ProtocolError("overlapping posts")
         if _is_repeated(stamp, self._last_post):
             raise ProtocolError("a repeated post")
         self._last_post = stamp
-        self._posting = True
+        self.posting = True
         try:
+            await self._all_taken()
             packets = decode_payload(await self._body(request))
-            await self._handle(packets)
         finally:
-            self._posting = False
+            self.posting = False
+        if self.owner is not None:
+            self._inbox.extend(packets)
+            self.owner.readable()
 
     def release(self) -> None:
         """Let the poll that waits be answered, with a noop if there is nothing else."""
@@ -139,21 +146,16 @@ class Polling:
         self.take()
         self.detach()
 
-    def detach(self) -> None:
-        """End; what has come can still be taken."""
+    def detach(self) -> deque[str | bytes]:
+        """End; returns what has come and was not taken yet, which still can be."""
         self.owner = None
         self.release()
+        return self._inbox
 
-    async def _handle(self, packets: list[str | bytes]) -> None:
-        if self.owner is None:
-            return
-        self._inbox.extend(packets)
-        self._handled = asyncio.get_running_loop().create_future()
-        try:
-            self.owner.readable()
-            await self._handled
-        finally:
-            self._handled = None
+    async def _all_taken(self) -> None:
+        if self._inbox:
+            self._taken = asyncio.get_running_loop().create_future()
+            await self._taken
 
     async def _body(self, request: web.Request) -> str:
         limit, body = self._core.options.max_payload, bytearray()

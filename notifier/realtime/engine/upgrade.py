@@ -89,7 +89,7 @@ class Upgrade:
 
     def _finish(self, socket: WebSocket) -> None:
         polling = self._connection.polling
-        if polling is None or polling.unread:
+        if polling is None or polling.posting:
             self.fail(ProtocolError("upgrade before the last post was answered"))
             return
         self._core.wheel.cancel(self)

@@ -7,6 +7,7 @@ parser and two tasks are gone: an idle connection is this object and its transpo
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
@@ -60,7 +61,7 @@ class WebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_behind", "_closing", "_core", "_lost", "_paused", "_reader", "_transport", "outbox",
-        "owner", "slot",
+        "owner", "posted", "slot",
     )  # fmt: skip
     name = "websocket"
 
@@ -74,13 +75,15 @@ class WebSocket(asyncio.Protocol):
         self._lost = False
         self._paused = False
         self.outbox = Outbox(core.metrics)
+        self.posted: deque[str | bytes] | None = None
+        """Packets that were posted before the client moved to this socket: they come first."""
         self.slot = NOWHERE
         transport.set_write_buffer_limits(high=HIGH_WATER)
 
     @property
     def unread(self) -> bool:
         """True if bytes of the client wait in here because its owner is busy."""
-        return self._paused or self._reader.unread > 0
+        return self._paused or self._reader.unread > 0 or bool(self.posted)
 
     def send(self, frame: Frame) -> None:
         """Write the frame, or keep it in the outbox while the client is behind."""
@@ -102,6 +105,8 @@ class WebSocket(asyncio.Protocol):
         What came before the client or the network closed the socket can still be taken.
         """
         while not self._closing:
+            if self.posted:
+                return self.posted.popleft()
             try:
                 if (frame := self._reader.next()) is None:
                     self._resume()

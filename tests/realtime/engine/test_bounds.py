@@ -266,6 +266,7 @@ async def test_messages_above_the_rate(start: StartSite, transport: str) -> None
     await until(lambda: len(site.messages) >= 99)
     assert len(site.messages) < 120
     await post
+    await until(lambda: len(site.messages) == len(sent))
     assert site.messages == [packet[1:] for packet in sent]
 
 

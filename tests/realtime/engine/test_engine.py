@@ -98,7 +98,8 @@ async def test_a_handler_that_finds_a_broken_protocol(site: Site) -> None:
         await socket.send("4a")
         assert await socket.closed() == 1003
     sid = await site.wire.sid()
-    assert (await site.wire.post(sid, "4a"))[0] == 400
+    await site.wire.post(sid, "4a")
+    assert (await site.wire.poll(sid))[0] == 400
 
 
 async def test_an_engine_without_handlers(site: Site) -> None:
