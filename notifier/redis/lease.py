@@ -56,7 +56,7 @@ class Lease:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         self._held_until = float("-inf")
-        with contextlib.suppress(FAILURES):  # it ends by itself
+        with contextlib.suppress(*FAILURES):  # it ends by itself
             await self._redis.eval(_RELEASE, 1, self._name, self._holder)
 
     async def _keep(self) -> None:

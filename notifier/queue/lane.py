@@ -1,0 +1,292 @@
+"""Reading one priority of the queue: a batch at a time, settled before the next is read.
+
+What is read is pending in the consumer group until it is settled: stored or dead, and then
+acknowledged and deleted in one step together with its outcome. So a node that dies leaves behind
+what it had read. Whoever reads next claims that first, and one by one: each claim is counted, and
+what has been claimed too often is what kills its readers, not what merely stood beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from redis import asyncio as aioredis
+from redis.exceptions import ResponseError
+
+from notifier.core.models import Priority
+from notifier.errors import InvalidRequest
+from notifier.queue.desk import MAX_DEAD, dead_letter
+from notifier.queue.intake import AWAY, Intake
+from notifier.queue.messages import Message, Outcome
+from notifier.queue.names import GROUP, KEPT_SECONDS, QueueNames, id_bytes
+from notifier.redis.client import FAILURES
+from notifier.redis.lease import Lease
+
+logger = logging.getLogger(__name__)
+
+BATCH = 64
+"""Messages that are in flight at once in each priority: none can take the slots of another. So many
+are checked in some 10 ms of the event loop, and stored in one group."""
+
+BLOCK_SECONDS = 1.0
+"""How long Redis holds a read that finds nothing; below the time-out of the connection."""
+
+IDLE_SECONDS = 0.1
+"""How often a node without the lease looks whether it is its turn."""
+
+STUCK_SECONDS = 30.0
+"""What a node has not settled for so long is claimed by another one."""
+
+MAX_DELIVERIES = 5
+"""Then a message that was never settled is dead: it seems to end whoever reads it."""
+
+MAX_ATTEMPTS = 3
+"""For a message that fails in a way that nobody has foreseen."""
+
+SHORTEST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+"""Between two tries when the store or Redis is away; doubled each time."""
+
+CLOSE_SECONDS = 3.0
+"""How long a batch may take that is under way when the node leaves."""
+
+
+@dataclass(slots=True)
+class _Item:
+    """A place in the stream, what stands there, and what became of it."""
+
+    place: bytes
+    fields: Mapping[bytes, bytes]
+    message: Message | None
+    failures: int = 0
+    outcome: Outcome | None = None
+
+
+class LaneReader:
+    """Reads one stream between ``start`` and ``close``: while it has the lease, or while the stream
+    is ``far_behind`` and every node helps."""
+
+    def __init__(
+        self,
+        redis: aioredis.Redis,
+        names: QueueNames,
+        priority: Priority,
+        intake: Intake,
+        lease: Lease,
+        *,
+        node: str,
+        far_behind: Callable[[], bool],
+    ) -> None:
+        self._redis: Any = redis
+        self._names = names
+        self._priority = priority
+        self._stream = names.lanes[priority]
+        self._intake = intake
+        self._lease = lease
+        self._node = node
+        self._far_behind = far_behind
+        self._term = 0
+        self._searched_at = float("-inf")
+        self._leaving = False
+        self._waiting = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Settle what is under way, if that is possible at once; others get the rest."""
+        self._leaving = True
+        if self._task is None:
+            return
+        if self._waiting:
+            self._task.cancel()
+        await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        pause = SHORTEST_PAUSE_SECONDS
+        while not self._leaving:
+            try:
+                await self._work()
+                pause = SHORTEST_PAUSE_SECONDS
+            except FAILURES as error:
+                if not _has_no_group(error):
+                    logger.warning("cannot read the queue: %s", type(error).__name__)
+                self._term = 0  # what was read may not have arrived here
+                await self._rest(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await self._make_group()
+
+    async def _work(self) -> None:
+        """Settle one batch, or find that there is none."""
+        if self._lease.held:
+            await self._claim_as_reader()
+            await self._settle(await self._read(block=int(BLOCK_SECONDS * 1000)))
+        elif self._far_behind():
+            await self._settle(await self._read(block=None))
+        else:
+            self._term = 0
+            await self._rest(IDLE_SECONDS)
+
+    async def _read(self, block: int | None) -> list[_Item]:
+        self._waiting = True
+        answer = await self._redis.xreadgroup(
+            GROUP, self._node, {self._stream: ">"}, count=BATCH, block=block
+        )
+        self._waiting = False
+        return [_item(*row) for row in _rows(answer)]
+
+    async def _rest(self, seconds: float) -> None:
+        self._waiting = True
+        await asyncio.sleep(seconds)
+        self._waiting = False
+
+    async def _make_group(self) -> None:
+        # If it fails, the group is there, or the next read will tell what is wrong.
+        with contextlib.suppress(*FAILURES):
+            await self._redis.xgroup_create(self._stream, GROUP, id="0", mkstream=True)
+
+    # What others have left behind
+
+    async def _claim_as_reader(self) -> None:
+        now = time.monotonic()
+        if self._term != self._lease.terms:
+            await self._claim(idle=0.0)
+            self._term = self._lease.terms
+        elif now - self._searched_at >= STUCK_SECONDS:
+            await self._claim(idle=STUCK_SECONDS)
+        else:
+            return
+        self._searched_at = now
+
+    async def _claim(self, *, idle: float) -> None:
+        """Settle what has been read and left for so many seconds, the oldest first."""
+        start: Any = b"0-0"
+        while not self._leaving:
+            start, rows, _ = await self._redis.xautoclaim(
+                self._stream,
+                GROUP,
+                self._node,
+                min_idle_time=int(idle * 1000),
+                start_id=start,
+                count=1,
+            )
+            for item in (_item(*row) for row in rows):
+                if await self._deliveries(item) > MAX_DELIVERIES:
+                    item.outcome = _killer(item)
+                await self._settle([item])
+            if start == b"0-0":
+                return
+
+    async def _deliveries(self, item: _Item) -> int:
+        found = await self._redis.xpending_range(
+            self._stream, GROUP, min=item.place, max=item.place, count=1
+        )
+        return int(found[0]["times_delivered"]) if found else 0
+
+    # Settling
+
+    async def _settle(self, items: Sequence[_Item]) -> None:
+        """Publish all, in order and together, until each is stored or dead.
+
+        A withdrawal waits for what stands before it. A store that is away is waited for: nothing
+        is read meanwhile, nothing acknowledged.
+        """
+        for _, run in groupby(items, key=_is_withdrawal):
+            pause = SHORTEST_PAUSE_SECONDS
+            left = list(run)
+            while left:
+                await asyncio.gather(*(self._take(item) for item in left))
+                await self._acknowledge([item for item in left if item.outcome is not None])
+                left = [item for item in left if item.outcome is None]
+                if left:
+                    await self._keep(left)
+                    await self._rest(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _take(self, item: _Item) -> None:
+        if item.outcome is not None:
+            return
+        if item.message is None:
+            item.outcome = Outcome("dead", "", "invalid_request", "Not a message of a publisher.")
+            return
+        try:
+            item.outcome = await self._intake.take(item.message)
+        except AWAY as error:
+            logger.warning("the queue waits: %s", error.detail)
+        except Exception as error:
+            logger.exception("a queued notification could not be published")
+            item.failures += 1
+            if item.failures == MAX_ATTEMPTS:
+                reason = f"The server failed at it: {type(error).__name__}."
+                item.outcome = Outcome("dead", item.message.id, "internal", reason)
+
+    async def _keep(self, items: Sequence[_Item]) -> None:
+        """It was not these that ended a reader: count their deliveries anew."""
+        places = [item.place for item in items]
+        await self._redis.xclaim(
+            self._stream, GROUP, self._node, 0, places, retrycount=0, justid=True
+        )
+
+    async def _acknowledge(self, items: Sequence[_Item]) -> None:
+        if not items:
+            return
+        places = [item.place for item in items]
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for item in items:
+                self._note(pipeline, item)
+            pipeline.xack(self._stream, GROUP, *places)
+            pipeline.xdel(self._stream, *places)
+            await pipeline.execute()
+        dead = [item.outcome for item in items if item.outcome and item.outcome.state == "dead"]
+        if dead:
+            logger.warning("%d queued items are dead; one: %.300r", len(dead), dead[0].reason)
+
+    def _note(self, pipeline: Any, item: _Item) -> None:
+        outcome, message = item.outcome, item.message
+        assert outcome is not None
+        if outcome.state == "dead":
+            letter = dead_letter(self._priority, item.fields, outcome.code, outcome.reason)
+            pipeline.xadd(self._names.dead, letter, maxlen=MAX_DEAD, approximate=True)
+        if message is not None and message.op == "publish":
+            outcomes = self._names.outcomes(message.id)
+            pipeline.hset(outcomes, id_bytes(message.id), outcome.text())
+            pipeline.expire(outcomes, KEPT_SECONDS)
+
+
+def _rows(answer: Any) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:
+    """The rows of one stream, in either form in which redis-py may give them."""
+    if not answer:
+        return []
+    streams = answer.values() if isinstance(answer, Mapping) else [rows for _, rows in answer]
+    return [row for rows in streams for row in rows]
+
+
+def _item(place: bytes, fields: Mapping[bytes, bytes]) -> _Item:
+    try:
+        return _Item(place, fields, Message.read(fields))
+    except InvalidRequest:
+        return _Item(place, fields, None)
+
+
+def _is_withdrawal(item: _Item) -> bool:
+    return item.message is not None and item.message.op == "withdraw"
+
+
+def _killer(item: _Item) -> Outcome:
+    notification_id = item.message.id if item.message else ""
+    reason = f"It was read {MAX_DELIVERIES} times and never finished: it may end its readers."
+    return Outcome("dead", notification_id, "killer", reason)
+
+
+def _has_no_group(error: Exception) -> bool:
+    return isinstance(error, ResponseError) and str(error).startswith("NOGROUP")
