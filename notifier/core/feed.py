@@ -21,14 +21,15 @@ from notifier.core.models import (
     Entry,
     Kind,
     Mark,
-    Preferences,
     Principal,
     Ref,
     Subscriber,
     View,
     now_ms,
+    rfc3339,
 )
 from notifier.core.ports import Bus, Store, WatermarkField
+from notifier.core.preferences import changed, check_change
 from notifier.core.schemas import (
     CHANGE,
     PAGE,
@@ -40,6 +41,7 @@ from notifier.core.schemas import (
     load,
 )
 from notifier.core.types import TypeCatalogue
+from notifier.core.views import view_of
 from notifier.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
 COUNT_CAP = 100
@@ -57,13 +59,18 @@ _UNMARKED = Mark()
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many notifications are unread, and how many of these unseen; both at most COUNT_CAP."""
+    """How many notifications are unread, and how many of these unseen; both at most COUNT_CAP.
+
+    ``until`` is when the first of them expires, in milliseconds; None: nothing is counted.
+    """
 
     unread: int
     unseen: int
+    until: int | None = None
 
-    def as_dict(self) -> dict[str, int]:
-        return {"unread": self.unread, "unseen": self.unseen}
+    def as_dict(self) -> dict[str, Any]:
+        until = None if self.until is None else rfc3339(self.until)
+        return {"unread": self.unread, "unseen": self.unseen, "until": until}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +124,12 @@ class Feed:
         if caller.is_service:
             raise Forbidden("A service key can publish; it has no feed.")
         subscriber = await self._store.subscriber(caller.id)
-        if subscriber is None:
+        if subscriber is None or not subscriber.visited:
             floors = await self._store.heads([EVERYONE])
-            subscriber = await self._store.welcome(caller.id, floors)
-        return Visit(subscriber, policy.view_of(caller, subscriber, self._types))
+            subscriber = await self._store.welcome(caller.id, floors, caller.roles)
+        if subscriber.roles != caller.roles:
+            await self._store.set_roles(caller.id, caller.roles)
+        return Visit(subscriber, view_of(caller, subscriber, self._types))
 
     async def page(self, caller: Principal, args: object) -> dict[str, Any]:
         """One page of the feed, newest first: ``PageSchema`` in, items and counts out."""
@@ -155,7 +164,7 @@ class Feed:
             "items": [
                 orjson.Fragment(e.wire())
                 for e in replay.entries
-                if e.notification.kind is Kind.NOTIFICATION
+                if e.notification.kind is not Kind.WITHDRAWAL
             ],
             "removed": [i for e in removed for i in orjson.loads(e.wire())["ids"]],
             "cursor": str(replay.cursor),
@@ -193,7 +202,7 @@ class Feed:
         outlines = await self._store.outline(
             view, reads, limit=COUNT_CAP + above, now=self._clock()
         )
-        unread: set[str] = set()
+        unread: dict[str, int] = {}
         unseen: set[str] = set()
         for audience, rows in outlines.items():
             states = marks.get(audience, {})
@@ -201,7 +210,7 @@ class Feed:
                 state = states.get(row.seq, _UNMARKED)
                 if state.read or state.dismissed:
                     continue
-                unread.add(row.notification_id)
+                unread[row.notification_id] = row.expires_at
                 if row.seq > marked[audience].seen:
                     unseen.add(row.notification_id)
         below = [
@@ -211,10 +220,11 @@ class Feed:
             if seq <= reads[audience] and state.read is False and not state.dismissed
         ]
         for entry in await self._shown(view, below):
-            unread.add(entry.notification.id)
+            unread[entry.notification.id] = entry.notification.expires_at
             if entry.seq > marked[entry.audience].seen:
                 unseen.add(entry.notification.id)
-        return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP))
+        until = min(unread.values(), default=None)
+        return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP), until)
 
     def types(self, caller: Principal) -> dict[str, Any]:
         """The part of the type catalogue that the caller may receive."""
@@ -230,19 +240,19 @@ class Feed:
 
     async def mark_read(
         self, caller: Principal, args: object, *, origin: str | None = None
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """``ChangeSchema``: mark entries as read. ``origin`` is the connection not to be told."""
         return await self._change(caller, load(CHANGE, args), "read", origin)
 
     async def dismiss(
         self, caller: Principal, args: object, *, origin: str | None = None
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """``ChangeSchema``: take entries out of this user's feed for good."""
         return await self._change(caller, load(CHANGE, args), "dismissed", origin)
 
     async def mark_unread(
         self, caller: Principal, args: object, *, origin: str | None = None
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """``UnreadSchema``: mark entries as unread."""
         refs = load(UNREAD, args)["ids"]
         visit = await self.visit(caller)
@@ -252,7 +262,7 @@ class Feed:
 
     async def mark_seen(
         self, caller: Principal, args: object, *, origin: str | None = None
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """``SeenSchema``: everything up to a cursor has been seen."""
         through: Cursor = load(SEEN, args)["cursor"]
         visit = await self.visit(caller)
@@ -267,18 +277,18 @@ class Feed:
     ) -> dict[str, Any]:
         """``PreferencesSchema``: change what is given, tell every other connection of the user."""
         change = load(PREFERENCES, args)
-        self._check_types(change.get("types", {}))
+        check_change(self._types, change)
         while True:
             visit = await self.visit(caller)
-            changed = _merge(visit.subscriber.preferences, change)
+            preferences = changed(visit.subscriber.preferences, change)
             try:
-                await self._store.set_preferences(visit.user, changed)
+                await self._store.set_preferences(visit.user, preferences)
                 break
             except Conflict:
                 continue  # another device was faster: read its version and change that
-        self._bus.tell(visit.user, "preferences", changed.as_dict(), skip=origin)
+        self._bus.tell(visit.user, "preferences", preferences.as_dict(), skip=origin)
         await self._report(caller, {}, None)
-        return changed.as_dict()
+        return preferences.as_dict()
 
     async def subscribe_topic(
         self, caller: Principal, args: object, *, origin: str | None = None
@@ -298,7 +308,7 @@ class Feed:
 
     async def unsubscribe_topic(
         self, caller: Principal, args: object, *, origin: str | None = None
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """``TopicSchema``: follow a topic no longer; its notifications leave the feed."""
         topic = load(TOPIC, args)["topic"]
         visit = await self.visit(caller)
@@ -371,7 +381,7 @@ class Feed:
         change: Mapping[str, Any],
         field: WatermarkField,
         origin: str | None,
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         visit = await self.visit(caller)
         if "ids" not in change:
             return await self._raise(caller, visit, field, change["cursor"], origin)
@@ -389,7 +399,7 @@ class Feed:
         field: WatermarkField,
         cursor: Cursor,
         origin: str | None,
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """Move a watermark, never beyond what exists: nobody has read what is yet to come."""
         own = cursor.keys() & visit.view.floors.keys()
         heads = await self._store.heads(own)
@@ -399,7 +409,7 @@ class Feed:
 
     async def _report(
         self, caller: Principal, change: dict[str, Any], origin: str | None
-    ) -> dict[str, int]:
+    ) -> dict[str, Any]:
         """Count anew, tell the user's other connections, answer the counts."""
         counts = (await self.counts(await self.visit(caller))).as_dict()
         self._bus.tell(caller.id, "state", {**change, "counts": counts}, skip=origin)
@@ -424,18 +434,7 @@ class Feed:
         if not refs:
             return []
         entries = await self._store.entries(refs, now=self._clock())
-        return [e for e in entries if e.notification.kind is Kind.NOTIFICATION and view.shows(e)]
-
-    def _check_types(self, changes: Mapping[str, Mapping[str, bool | None]]) -> None:
-        errors: dict[str, list[str]] = {}
-        for name, channels in changes.items():
-            kind = self._types.get(name)
-            if kind is None:
-                errors[f"types.{name}"] = ["There is no such type."]
-            elif not kind.mutable and False in channels.values():
-                errors[f"types.{name}"] = ["This type cannot be switched off."]
-        if errors:
-            raise InvalidRequest(errors)
+        return [e for e in entries if e.notification.kind is not Kind.WITHDRAWAL and view.shows(e)]
 
 
 def synced(visit: Visit, replay: Replay, counts: Counts) -> dict[str, Any]:
@@ -471,17 +470,3 @@ def _item(
     if mark.dismissed or entry.seq <= watermark.dismissed or (unread_only and read):
         return None
     return orjson.Fragment(entry.wire(read=read, seen=entry.seq <= watermark.seen))
-
-
-def _merge(preferences: Preferences, change: Mapping[str, Any]) -> Preferences:
-    types = {name: dict(channels) for name, channels in preferences.types.items()}
-    for name, channels in change.get("types", {}).items():
-        merged = types.setdefault(name, {})
-        merged.update(channels)
-        types[name] = {channel: on for channel, on in merged.items() if on is not None}
-    return replace(
-        preferences,
-        types={name: channels for name, channels in types.items() if channels},
-        sound=change.get("sound", preferences.sound),
-        version=preferences.version + 1,
-    )

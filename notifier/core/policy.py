@@ -1,20 +1,11 @@
-"""Who may do and see what: pure decisions that return their reason."""
+"""Who may do and receive what: pure decisions that return their reason."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
-from notifier.core.models import (
-    ADMIN,
-    EVERYONE,
-    PUBLISH,
-    Preferences,
-    Principal,
-    Revocation,
-    Subscriber,
-    View,
-)
+from notifier.core.models import ADMIN, PUBLISH, Principal, Revocation
 from notifier.core.types import NotificationType
 
 
@@ -62,48 +53,4 @@ def may_receive(kind: NotificationType, roles: Collection[str]) -> Decision:
         return Decision(True, f"The role {held[0]} may receive the type {kind.name}.")
     return Decision(
         False, f"The type {kind.name} is for the roles {', '.join(sorted(kind.roles))}."
-    )
-
-
-def is_muted(kind: NotificationType, preferences: Preferences) -> Decision:
-    """Whether the user has switched the type off and is allowed to."""
-    if kind.name not in preferences.muted:
-        return Decision(False, f"The user receives the type {kind.name}.")
-    if not kind.mutable:
-        return Decision(False, f"The type {kind.name} cannot be switched off.")
-    return Decision(True, f"The user has switched the type {kind.name} off.")
-
-
-def hidden_types(
-    types: Mapping[str, NotificationType], roles: Collection[str], preferences: Preferences
-) -> frozenset[str]:
-    """The types that a user neither sees nor has counted."""
-    return frozenset(
-        name
-        for name, kind in types.items()
-        if not may_receive(kind, roles).allowed or is_muted(kind, preferences).allowed
-    )
-
-
-def audiences_of(caller: Principal, topics: Collection[str]) -> tuple[str, ...]:
-    """The audiences that a user belongs to, by token and subscription; the user's own first."""
-    return (
-        f"user:{caller.id}",
-        *(f"role:{role}" for role in sorted(caller.roles)),
-        *(f"topic:{topic}" for topic in sorted(topics)),
-        EVERYONE,
-    )
-
-
-def view_of(
-    caller: Principal, subscriber: Subscriber, types: Mapping[str, NotificationType]
-) -> View:
-    """What this user may see."""
-    return View(
-        user=caller.id,
-        floors={
-            audience: subscriber.watermark(audience).floor
-            for audience in audiences_of(caller, subscriber.topics)
-        },
-        hidden_types=hidden_types(types, caller.roles, subscriber.preferences),
     )

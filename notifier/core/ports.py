@@ -104,14 +104,20 @@ class Subscribers(Protocol):
     """What is kept per user: preferences, topics, watermarks and marks."""
 
     async def subscriber(self, user: str) -> Subscriber | None:
-        """None before the user's first visit."""
+        """None if nothing is kept about the user. ``visited`` tells whether the user has come."""
         ...
 
-    async def welcome(self, user: str, floors: Mapping[str, int]) -> Subscriber:
-        """The first visit: create the subscriber, whose view of shared logs starts at these floors.
+    async def welcome(
+        self, user: str, floors: Mapping[str, int], roles: Collection[str] = ()
+    ) -> Subscriber:
+        """The first visit: the subscriber, whose view of shared logs starts at these floors.
 
         If somebody else was faster, what they created stays and is returned.
         """
+        ...
+
+    async def set_roles(self, user: str, roles: Collection[str]) -> None:
+        """Keep the roles that the user came with last."""
         ...
 
     async def set_preferences(self, user: str, preferences: Preferences) -> None:
@@ -122,7 +128,10 @@ class Subscribers(Protocol):
         ...
 
     async def join_topic(self, user: str, topic: str, floor: int) -> bool:
-        """Subscribe to a topic from ``floor`` on. False if already subscribed; its floor stays."""
+        """Subscribe to a topic from ``floor`` on. False if already subscribed; its floor stays.
+
+        It is no visit: who has never come is kept as a subscriber who has not.
+        """
         ...
 
     async def leave_topic(self, user: str, topic: str) -> bool:

@@ -156,6 +156,7 @@ class Publisher:
         return Notification(
             id=notification_id,
             type=kind.name,
+            priority=request.get("priority", kind.priority),
             publisher=caller.publisher,
             created_at=now,
             expires_at=expires_at,

@@ -8,14 +8,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from notifier.core.models import (
     CHANNELS,
+    DAYS,
+    DIGESTS,
     Cursor,
     Priority,
+    QuietHours,
     Ref,
+    clock_minutes,
+    in_milliseconds,
     is_name,
+    is_zone,
     parse_audience,
 )
 from notifier.errors import InvalidRequest
@@ -28,6 +34,7 @@ MAX_DATA_DEPTH = 16
 MAX_REVOKED_ROLES = 50
 MAX_TTL = 366 * 86_400
 MAX_PAGE = 100
+MAX_QUIET_HOURS = 10
 DEFAULT_PAGE = 20
 MAX_WAIT = 50.0
 """Seconds of a poll. Routers of the Heroku kind cut after 55 s without a byte."""
@@ -288,8 +295,49 @@ class SeenSchema(Schema):
     cursor = _Cursor(required=True)
 
 
+class _Moment(fields.AwareDateTime):
+    """A time with its zone, as milliseconds since 1970."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        return in_milliseconds(super()._deserialize(value, attr, data, **kwargs))
+
+
+class _ClockTime(fields.String):
+    """A time of the day such as 22:00, as minutes since midnight."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if not _CLOCK.fullmatch(text):
+            raise ValidationError("Must be a time from 00:00 to 23:59.")
+        return clock_minutes(text)
+
+
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+
+
+def _check_zone(name: str) -> None:
+    if not is_zone(name):
+        raise ValidationError("Not a time zone such as Europe/Berlin.")
+
+
+class QuietHoursSchema(Schema):
+    """A window of the day, on some days of the week."""
+
+    days = fields.List(
+        fields.String(validate=validate.OneOf(DAYS)),
+        required=True,
+        validate=validate.Length(1, len(DAYS)),
+    )
+    start = _ClockTime(data_key="from", required=True)
+    end = _ClockTime(data_key="to", required=True)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> QuietHours:
+        return QuietHours(frozenset(data["days"]), data["start"], data["end"])
+
+
 class PreferencesSchema(Schema):
-    """A change of preferences: only what is given changes; a channel set to null is reset."""
+    """A change of preferences: only what is given changes, what is null is as usual again."""
 
     types = _Table(
         keys=fields.String(validate=validate.Length(1, 64)),
@@ -298,7 +346,29 @@ class PreferencesSchema(Schema):
             values=fields.Boolean(allow_none=True, truthy={True}, falsy={False}),
         ),
     )
+    minimum = _Table(
+        keys=fields.String(validate=validate.OneOf(CHANNELS)),
+        values=fields.Enum(Priority, by_value=True, allow_none=True),
+    )
+    muted_until = _Moment(format="iso", allow_none=True)
+    quiet_hours = fields.List(
+        fields.Nested(QuietHoursSchema),
+        validate=validate.Length(max=MAX_QUIET_HOURS),
+        allow_none=True,
+    )
+    time_zone = fields.String(validate=[validate.Length(1, 64), _check_zone], allow_none=True)
+    digests = _Table(
+        keys=fields.String(validate=validate.Length(1, 64)),
+        values=fields.String(validate=validate.OneOf(DIGESTS), allow_none=True),
+    )
+    digest_at = _ClockTime(allow_none=True)
     sound = fields.Boolean(truthy={True}, falsy={False})
+
+    @post_load
+    def _freeze(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if data.get("quiet_hours") is not None:
+            data["quiet_hours"] = tuple(data["quiet_hours"])
+        return data
 
 
 class TopicSchema(Schema):

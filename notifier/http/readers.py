@@ -62,8 +62,8 @@ class Event:
 
     @classmethod
     def of(cls, entry: Entry) -> Event:
-        is_new = entry.notification.kind is Kind.NOTIFICATION
-        return cls("notification" if is_new else "removed", entry.wire())
+        gone = entry.notification.kind is Kind.WITHDRAWAL
+        return cls("removed" if gone else "notification", entry.wire())
 
     @classmethod
     def telling(cls, name: str, data: object) -> Event:

@@ -37,7 +37,14 @@ _CURSOR_IN = {
 _CAPPED = {"type": "integer", "minimum": 0, "maximum": 100}
 _UNREAD = {**_CAPPED, "description": "Unread notifications; counting stops at 100."}
 _UNSEEN = {**_CAPPED, "description": "Unread ones that the user has not been shown yet."}
+_UNTIL: Shape = {
+    "type": ["string", "null"],
+    "format": "date-time",
+    "description": "When the first of the counted ones expires: count again soon after.",
+}
+_COUNTS: dict[str, Shape] = {"unread": _UNREAD, "unseen": _UNSEEN, "until": _UNTIL}
 _PRIORITY = {"type": "string", "enum": ["low", "normal", "high", "critical"]}
+_CLOCK = {"pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["22:00"]}
 _ENTRY_IDS = {
     "type": "array",
     "description": "Up to 500 entries.",
@@ -57,6 +64,17 @@ ANSWERS: dict[str, Shape] = {
                 "items": _object({"id": _ENTRY_ID}),
             },
         }
+    ),
+    "Accepted": _object(
+        {"id": _text("The notification; with it, it can be cancelled.", format="uuid")},
+        {
+            "deliver_at": _text("When it will be delivered.", format="date-time"),
+            "entries": {
+                "type": "array",
+                "description": "Empty: it was gathered, and will be shown with others as one card.",
+                "maxItems": 0,
+            },
+        },
     ),
     "Entry": _object(
         {
@@ -78,6 +96,33 @@ ANSWERS: dict[str, Shape] = {
             "data": {"type": "object", "description": "As it was published."},
             "actions": {"type": "array", "items": ref("Action"), "maxItems": 3},
             "collapse_key": _text("Notifications with the same key belong together."),
+            "silent": {
+                "type": "boolean",
+                "description": "True: too many came at once, so it is in the bell menu only.",
+            },
+            "count": {"type": "integer", "description": "How many this one takes the place of."},
+            "senders": {
+                "type": "array",
+                "description": "Of those, the newest first.",
+                "items": ref("Sender"),
+                "maxItems": 3,
+            },
+            "replaces": {
+                "type": "array",
+                "description": "Entries that are gone, as this one takes their place.",
+                "items": _ENTRY_ID,
+            },
+            "digest": _object(
+                {
+                    "since": _text("Where the time that it sums up begins.", format="date-time"),
+                    "titles": {
+                        "type": "array",
+                        "description": "Of what it sums up, the newest first.",
+                        "items": {"type": "string"},
+                        "maxItems": 5,
+                    },
+                }
+            ),
         },
     ),
     "FeedEntry": {
@@ -94,8 +139,7 @@ ANSWERS: dict[str, Shape] = {
                 "description": "Where the next page starts: its `before`. Null at the end.",
             },
             "cursor": _CURSOR,
-            "unread": _UNREAD,
-            "unseen": _UNSEEN,
+            **_COUNTS,
         }
     ),
     "Missed": _object(
@@ -112,8 +156,7 @@ ANSWERS: dict[str, Shape] = {
                 "description": "False: too much was missed, or other logs are yours now; nothing "
                 "is repeated here, read your feed anew.",
             },
-            "unread": _UNREAD,
-            "unseen": _UNSEEN,
+            **_COUNTS,
         }
     ),
     "Events": _text("Events as in docs/protocol.md; the `id` of each is your cursor after it."),
@@ -123,7 +166,7 @@ ANSWERS: dict[str, Shape] = {
             "expires_in": {"type": "integer", "description": "Seconds until it is of no use."},
         }
     ),
-    "Counts": _object({"unread": _UNREAD, "unseen": _UNSEEN}),
+    "Counts": _object(_COUNTS),
     "Preferences": _object(
         {
             "types": {
@@ -134,6 +177,29 @@ ANSWERS: dict[str, Shape] = {
                     "additionalProperties": {"type": "boolean"},
                 },
             },
+            "minimum": {
+                "type": "object",
+                "description": "Channel to the lowest priority that is shown there.",
+                "additionalProperties": _PRIORITY,
+            },
+            "muted_until": {
+                "type": ["string", "null"],
+                "format": "date-time",
+                "description": "Until then, nothing but the bell menu changes.",
+            },
+            "quiet_hours": {
+                "type": "array",
+                "description": "When nothing but the bell menu changes.",
+                "items": ref("QuietHours"),
+                "maxItems": 10,
+            },
+            "time_zone": _text("Where the user's clock stands.", examples=["Europe/Berlin"]),
+            "digests": {
+                "type": "object",
+                "description": "Type to how often its notifications are summed up.",
+                "additionalProperties": {"type": "string", "enum": ["hourly", "daily"]},
+            },
+            "digest_at": _text("When daily digests come, on the user's clock.", examples=["08:00"]),
             "sound": {"type": "boolean"},
             "version": {"type": "integer", "description": "Grows by one with every change."},
         }
@@ -148,9 +214,10 @@ ANSWERS: dict[str, Shape] = {
             "priority": _PRIORITY,
             "display": {
                 "type": "array",
-                "items": {"type": "string", "enum": ["bell", "toast", "modal", "browser"]},
+                "items": {"type": "string", "enum": ["bell", "toast", "modal", "browser", "push"]},
             },
             "mutable": {"type": "boolean", "description": "Whether users can switch it off."},
+            "digest": {"type": "boolean", "description": "Whether users can have it summed up."},
         }
     ),
     "Status": _object({"status": {"type": "string"}}),
@@ -205,7 +272,10 @@ REFINED: dict[str, dict[str, Shape]] = {
         "actions": {"description": "Up to three buttons."},
         "data": {"description": "An object of your own, up to 4 KiB, passed on as it is."},
         "ttl": {"description": "Seconds until it expires."},
-        "deliver_at": {"description": "Reserved for scheduled delivery; leave it out."},
+        "deliver_at": {
+            "description": "When to deliver it, with a time zone, at most 366 days ahead; a time "
+            "that has passed is now."
+        },
         "collapse_key": {"description": "Notifications with the same key belong together."},
         "except": {"description": "Users (`user:...`) who do not get it, for instance its sender."},
     },
@@ -230,7 +300,27 @@ REFINED: dict[str, dict[str, Shape]] = {
             "description": "Type to channel (`bell`, `toast`, `browser`, `push`) to on, off, or "
             "null to reset it. Without the bell a type is muted altogether."
         },
+        "minimum": {
+            "description": "Channel to the lowest priority shown there, or null. On the bell it "
+            "decides what is shown and counted at all."
+        },
+        "muted_until": {"description": "Until then, only the bell menu changes."},
+        "quiet_hours": {"description": "When only the bell menu changes; up to ten windows."},
+        "time_zone": {
+            "description": "Where your clock stands: quiet hours and digests go by it.",
+            "examples": ["Europe/Berlin"],
+        },
+        "digests": {"description": "Type to `hourly`, `daily`, or null for one by one."},
+        "digest_at": {**_CLOCK, "description": "When daily digests come."},
         "sound": {"description": "Whether toasts may be heard."},
+    },
+    "QuietHours": {
+        "days": {"description": "On which days the window begins."},
+        "from": {**_CLOCK, "description": "When it begins, on your clock."},
+        "to": {
+            **_CLOCK,
+            "description": "When it ends: the next day, unless that is later than `from`.",
+        },
     },
     "Revocation": {
         "roles": {

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import orjson
 from socketio import exceptions
 
-from notifier.core import policy
 from notifier.core.feed import Feed, Visit, synced
 from notifier.core.models import Cursor, Entry, Kind, Preferences, Principal, Revocation, now_ms
 from notifier.core.ports import Authenticator
 from notifier.core.schemas import REFRESH, load
 from notifier.core.types import TypeCatalogue
 from notifier.core.validity import remaining
+from notifier.core.views import hidden_from
 from notifier.errors import (
     Forbidden,
     InvalidRequest,
@@ -31,6 +31,7 @@ from notifier.errors import (
     UnknownEvent,
 )
 from notifier.realtime.engine import Connection, Frame
+from notifier.realtime.hiding import Hiding
 from notifier.realtime.hub import Hub
 from notifier.realtime.rooms import Rooms
 from notifier.realtime.server import SocketServer
@@ -59,7 +60,6 @@ class _Session:
     visit: Visit | None = None
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
     audiences: set[str] = field(default_factory=set)
-    hidden: frozenset[str] = frozenset()
     timer: asyncio.TimerHandle | None = None
 
     @property
@@ -108,7 +108,7 @@ class NotificationsNamespace:
         self._connections_per_user = connections_per_user
         self._sessions: dict[str, _Session] = {}
         self._users: dict[str, set[_Session]] = defaultdict(set)
-        self._hiding: dict[str, set[str]] = defaultdict(set)
+        self._hiding = Hiding()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def register(self) -> None:
@@ -226,8 +226,7 @@ class NotificationsNamespace:
             del self._users[session.user]
         if session.timer is not None:
             session.timer.cancel()
-        for kind in session.hidden:
-            self._hiding[kind].discard(session.sid)
+        self._hiding.forget(session.sid)
         self._hub.leave(session.audiences)
         session.audiences.clear()
 
@@ -276,15 +275,10 @@ class NotificationsNamespace:
         return Cursor({a: self._hub.position(a) for a in session.audiences.intersection(audiences)})
 
     def _hide(self, session: _Session) -> None:
-        """Keep for each type whom it must not reach."""
-        if session.sid not in self._sessions:
-            return
-        hidden = policy.hidden_types(self._types, session.principal.roles, session.preferences)
-        for kind in session.hidden - hidden:
-            self._hiding[kind].discard(session.sid)
-        for kind in hidden - session.hidden:
-            self._hiding[kind].add(session.sid)
-        session.hidden = hidden
+        """Keep what must not reach the connection, as long as there is one."""
+        if session.sid in self._sessions:
+            roles = session.principal.roles
+            self._hiding.hide(session.sid, hidden_from(self._types, roles, session.preferences))
 
     # Tokens
 
@@ -382,7 +376,7 @@ class NotificationsNamespace:
 
     async def _set_preferences(self, session: _Session, args: object) -> object:
         changed = await self._feed.set_preferences(session.principal, args, origin=session.sid)
-        self._apply_preferences(session, Preferences(**changed))
+        self._apply_preferences(session, Preferences.from_dict(changed))
         return changed
 
     async def _subscribe_topic(self, session: _Session, args: object) -> object:
@@ -405,14 +399,14 @@ class NotificationsNamespace:
             frame = _frame("removed", {"id": str(entry.ref), "ids": []})
             self._rooms.send(NAMESPACE, entry.audience, frame, only=skip, tag=entry.seq)
 
-    def _skipping(self, entry: Entry) -> set[str]:
-        skip = self._hiding.get(entry.notification.type, set())
+    def _skipping(self, entry: Entry) -> Collection[str]:
+        skip = self._hiding.skipping(entry)
         excluded = {
             session.sid
             for user in entry.notification.excluded
             for session in self._users.get(user, ())
         }
-        return skip | excluded if excluded else skip
+        return excluded.union(skip) if excluded else skip
 
     def tell(self, user: str, event: str, data: Any, skip: str | None) -> None:
         """Pass an event on to the user's connections.
@@ -428,7 +422,7 @@ class NotificationsNamespace:
                 self._spawn(self._follow(session, data))
             return
         if event == "preferences":
-            preferences = Preferences(**data)
+            preferences = Preferences.from_dict(data)
             for session in sessions:
                 self._apply_preferences(session, preferences)
         skipped = () if skip is None else (skip,)
@@ -464,7 +458,7 @@ def _frame(event: str, data: object) -> Frame:
 
 
 def _entry_frame(entry: Entry) -> Frame:
-    event = "notification" if entry.notification.kind is Kind.NOTIFICATION else "removed"
+    event = "removed" if entry.notification.kind is Kind.WITHDRAWAL else "notification"
     return Frame.message(f'2{NAMESPACE},["{event}",{entry.wire().decode()}]')
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from notifier.core.models import Entry, Kind, Notification
+from notifier.core.models import Entry, Kind, Notification, Priority
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import Frame
 from notifier.realtime.events import RESERVED
@@ -172,11 +172,13 @@ def _entry_head(entry: Entry) -> dict[str, Any]:
         "id": notification.id,
         "kind": notification.kind,
         "type": notification.type,
+        "priority": notification.priority,
         "publisher": notification.publisher,
         "created_at": notification.created_at,
         "expires_at": notification.expires_at,
         "excluded": list(notification.excluded),
         "copies": notification.copies,
+        "silent": entry.silent,
     }
 
 
@@ -188,6 +190,7 @@ def _entry(audience: str, head: dict[str, Any], content: bytes) -> Entry:
         id=head["id"],
         kind=Kind(head["kind"]),
         type=head["type"],
+        priority=Priority(head["priority"]),
         publisher=head["publisher"],
         created_at=head["created_at"],
         expires_at=head["expires_at"],
@@ -195,6 +198,6 @@ def _entry(audience: str, head: dict[str, Any], content: bytes) -> Entry:
         copies=head["copies"],
         content=content,
     )
-    entry = Entry(audience, head["seq"], notification)
+    entry = Entry(audience, head["seq"], notification, head["silent"] is True)
     orjson.loads(entry.wire())
     return entry

@@ -66,7 +66,7 @@ class Withdrawing(NamedTuple):
         alive = [
             e
             for e in found
-            if e.notification.kind is Kind.NOTIFICATION and e.notification.expires_at > now
+            if e.notification.kind is not Kind.WITHDRAWAL and e.notification.expires_at > now
         ]
         if not done and not alive:
             raise NotFound("There is no such notification.")

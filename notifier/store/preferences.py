@@ -12,4 +12,4 @@ def preferences_text(preferences: Preferences) -> str:
 
 
 def preferences_from(text: str) -> Preferences:
-    return Preferences(**orjson.loads(text))
+    return Preferences.from_dict(orjson.loads(text))

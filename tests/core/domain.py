@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from unittest.mock import ANY
 
 import orjson
 
@@ -101,6 +102,11 @@ class Domain:
         """How many are unread, and how many of these unseen."""
         counts = await self.feed.counts(await self.feed.visit(user))
         return counts.unread, counts.unseen
+
+
+def counted(unread: int, unseen: int) -> dict[str, Any]:
+    """The counts as clients get them, whenever the first of the counted ones expires."""
+    return {"unread": unread, "unseen": unseen, "until": ANY if unread else None}
 
 
 def ids(receipt: Receipt) -> list[str]:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from notifier.core.feed import MAX_TOPICS
-from notifier.core.models import Cursor
+from notifier.core.models import Cursor, Preferences
 from notifier.errors import InvalidRequest, NotFound
-from tests.core.domain import ADA, GRACE, SERVICE, Domain, Told, ids
+from tests.core.domain import ADA, GRACE, SERVICE, Domain, Told, counted, ids
 
 
 async def three(domain: Domain) -> list[str]:
@@ -30,7 +30,7 @@ async def states(domain: Domain) -> dict[str, tuple[bool, bool]]:
 async def test_reading_one_leaves_the_others_unread(domain: Domain) -> None:
     """The answer is the new counts."""
     first, *_ = await three(domain)
-    assert await domain.feed.mark_read(ADA, {"ids": [first]}) == {"unread": 2, "unseen": 2}
+    assert await domain.feed.mark_read(ADA, {"ids": [first]}) == counted(2, 2)
     assert await states(domain) == {
         "0": (True, False),
         "1": (False, False),
@@ -43,7 +43,7 @@ async def test_reading_twice_changes_nothing_more(domain: Domain) -> None:
     first, *_ = await three(domain)
     for _ in range(2):
         counts = await domain.feed.mark_read(ADA, {"ids": [first, first]})
-        assert counts == {"unread": 2, "unseen": 2}
+        assert counts == counted(2, 2)
 
 
 async def test_what_was_read_can_be_unread_again(domain: Domain) -> None:
@@ -130,7 +130,7 @@ async def test_what_is_gone_or_never_was_is_left_out(domain: Domain) -> None:
     domain.clock.pass_(1000)
     unborn = f"{int(own[-1].partition('@')[0]) + 1000}@user:ada"
     change = {"ids": [*short, *ids(taken), unborn, own[0]]}
-    assert await domain.feed.mark_read(ADA, change) == {"unread": 2, "unseen": 2}
+    assert await domain.feed.mark_read(ADA, change) == counted(2, 2)
     assert domain.bus.told[-1].data["read"] == own[:1]
 
 
@@ -202,7 +202,7 @@ async def test_seen_is_not_read(domain: Domain) -> None:
     """Opening the bell takes its colour, not its number."""
     await three(domain)
     cursor = (await domain.page(ADA))["cursor"]
-    assert await domain.feed.mark_seen(ADA, {"cursor": cursor}) == {"unread": 3, "unseen": 0}
+    assert await domain.feed.mark_seen(ADA, {"cursor": cursor}) == counted(3, 0)
     assert set((await states(domain)).values()) == {(False, True)}
 
 
@@ -244,7 +244,7 @@ async def test_a_change_is_told_to_the_users_other_connections(
 
 async def test_preferences_start_empty(domain: Domain) -> None:
     """Everything is on until somebody says otherwise."""
-    assert await domain.feed.preferences(ADA) == {"types": {}, "sound": True, "version": 0}
+    assert await domain.feed.preferences(ADA) == Preferences().as_dict()
 
 
 async def test_preferences_change_only_where_something_is_given(domain: Domain) -> None:
@@ -253,7 +253,8 @@ async def test_preferences_change_only_where_something_is_given(domain: Domain) 
     await change(ADA, {"types": {"info": {"toast": False, "push": False}}})
     await change(ADA, {"types": {"like": {"bell": False}}, "sound": False})
     after = await change(ADA, {"types": {"info": {"push": None}, "like": {"bell": None}}})
-    assert after == {"types": {"info": {"toast": False}}, "sound": False, "version": 3}
+    usual = Preferences().as_dict()
+    assert after == {**usual, "types": {"info": {"toast": False}}, "sound": False, "version": 3}
     assert await domain.feed.preferences(ADA) == after
 
 
@@ -263,7 +264,7 @@ async def test_a_change_of_preferences_is_told_with_the_counts_it_makes(domain: 
     after = await domain.feed.set_preferences(ADA, {"types": {"like": {"bell": False}}}, origin="x")
     assert domain.bus.told == [
         Told("ada", "preferences", after, "x"),
-        Told("ada", "state", {"counts": {"unread": 0, "unseen": 0}}, None),
+        Told("ada", "state", {"counts": counted(0, 0)}, None),
     ]
 
 
@@ -321,7 +322,7 @@ async def test_the_end_of_a_subscription_is_told_with_the_counts(domain: Domain)
     await domain.feed.subscribe_topic(ADA, {"topic": "news"})
     await domain.publish("topic:news")
     counts = await domain.feed.unsubscribe_topic(ADA, {"topic": "news"}, origin="x")
-    assert counts == {"unread": 0, "unseen": 0}
+    assert counts == counted(0, 0)
     assert domain.bus.told[-1] == Told(
         "ada", "state", {"left": ["topic:news"], "counts": counts}, "x"
     )
@@ -330,7 +331,7 @@ async def test_the_end_of_a_subscription_is_told_with_the_counts(domain: Domain)
 async def test_ending_what_never_began_is_no_error(domain: Domain) -> None:
     """The wish is fulfilled already."""
     counts = await domain.feed.unsubscribe_topic(ADA, {"topic": "news"})
-    assert counts == {"unread": 0, "unseen": 0}
+    assert counts == counted(0, 0)
 
 
 async def test_nobody_follows_more_topics_than_the_limit(domain: Domain) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC
 from uuid import UUID
 
 import orjson
@@ -14,9 +16,12 @@ from notifier.core.models import (
     MAX_SEQ,
     Cursor,
     Entry,
+    Hidden,
     Notification,
     Preferences,
     Principal,
+    Priority,
+    QuietHours,
     Ref,
     Subscriber,
     View,
@@ -25,9 +30,11 @@ from notifier.core.models import (
     first_seq,
     follows,
     is_name,
+    is_zone,
     new_id,
     parse_audience,
     rfc3339,
+    zone,
 )
 
 ODD_NAMES = ["@", "a@b", ":", "a:b", ";", "a=b", "=", "%", "%40", "'\"`\\", "日本", "é", "🙂"]
@@ -241,15 +248,58 @@ def test_a_view_shows_what_is_above_the_floor_and_not_withheld(
     audience: str, seq: int, type: str, excluded: set[str], shown: bool
 ) -> None:
     """A member sees every entry above the floor of a type that is not hidden, unless excluded."""
-    view = View("42", {"role:a": 5}, frozenset({"like"}))
+    view = View("42", {"role:a": 5}, Hidden(frozenset({"like"})))
     entry = Entry(audience, seq, notification(type, frozenset(excluded)))
     assert view.shows(entry) is shown
 
 
-def test_a_type_without_the_bell_is_muted() -> None:
-    """Other channels may be off without the type being muted."""
-    preferences = Preferences({"like": {"bell": False}, "info": {"bell": True, "toast": False}})
-    assert preferences.muted == {"like"}
+def test_a_silent_entry_says_so_on_the_wire() -> None:
+    """The others do not mention it."""
+    entry = Entry("user:42", 17, notification())
+    assert "silent" not in orjson.loads(entry.wire())
+    assert orjson.loads(replace(entry, silent=True).wire())["silent"] is True
+
+
+def test_priorities_are_in_order() -> None:
+    """From low to critical."""
+    assert sorted(Priority, key=lambda p: p.rank) == ["low", "normal", "high", "critical"]
+
+
+PREFERENCES = Preferences(
+    {"like": {"bell": False}},
+    {"toast": Priority.HIGH},
+    1_767_254_400_000,
+    (QuietHours(frozenset({"mon", "fri"}), 22 * 60, 7 * 60 + 30),),
+    "Europe/Berlin",
+    {"comment": "daily"},
+    9 * 60 + 5,
+    sound=False,
+    version=7,
+)
+
+
+def test_preferences_have_one_form_for_clients_and_stores() -> None:
+    """Read again they are the same, and what is absent is as usual."""
+    form = PREFERENCES.as_dict()
+    assert form["muted_until"] == "2026-01-01T08:00:00.000Z"
+    assert form["quiet_hours"] == [{"days": ["mon", "fri"], "from": "22:00", "to": "07:30"}]
+    assert form["digest_at"] == "09:05"
+    assert Preferences.from_dict(orjson.loads(orjson.dumps(form))) == PREFERENCES
+    assert Preferences.from_dict({"types": {}, "sound": True, "version": 0}) == Preferences()
+
+
+@pytest.mark.parametrize("name", ["", "Europe", "Europe/Nowhere", "../etc/passwd", "/etc", "\0"])
+def test_what_is_no_time_zone(name: str) -> None:
+    """It is refused when it is chosen; one that is gone since counts as UTC."""
+    assert not is_zone(name)
+    assert zone(name) is UTC
+
+
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/St_Johns", "Etc/GMT+5"])
+def test_time_zones_are_known_by_name(name: str) -> None:
+    """Those of the IANA data base."""
+    assert is_zone(name)
+    assert str(zone(name)) == name
 
 
 def test_an_untouched_log_has_watermarks_at_its_start() -> None:

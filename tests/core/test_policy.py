@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from notifier.core import policy
-from notifier.core.models import Preferences, Principal, Subscriber, Watermark
+from notifier.core.models import Principal
 from notifier.core.types import TypeCatalogue
 
 TYPES = TypeCatalogue.load(
@@ -51,51 +51,3 @@ def test_a_type_for_roles_is_for_who_has_one(
     decision = policy.may_receive(TYPES[kind], roles)
     assert decision.allowed is allowed
     assert reason in decision.reason
-
-
-@pytest.mark.parametrize(
-    ("kind", "channels", "muted"),
-    [
-        ("info", {}, False),
-        ("info", {"bell": True}, False),
-        ("info", {"toast": False, "push": False}, False),
-        ("info", {"bell": False}, True),
-        ("security", {"bell": False}, False),
-    ],
-)
-def test_a_type_is_muted_without_its_bell(
-    kind: str, channels: dict[str, bool], muted: bool
-) -> None:
-    """Unless the type cannot be switched off, whatever the stored preferences say."""
-    decision = policy.is_muted(TYPES[kind], Preferences({kind: channels}))
-    assert decision.allowed is muted
-    assert kind in decision.reason
-
-
-def test_hidden_is_what_is_muted_or_for_others() -> None:
-    """Both kinds of withholding come together in one set."""
-    muting = Preferences({"info": {"bell": False}, "security": {"bell": False}})
-    assert policy.hidden_types(TYPES, ["guest"], muting) == {"info", "alert"}
-    assert policy.hidden_types(TYPES, ["admin"], Preferences()) == frozenset()
-
-
-def test_audiences_follow_from_token_and_subscriptions() -> None:
-    """The user's own first, roles of the token, topics of the subscriber, everyone."""
-    ada = Principal("ada", roles=frozenset({"b", "a"}))
-    assert policy.audiences_of(ada, {"news"}) == (
-        "user:ada",
-        "role:a",
-        "role:b",
-        "topic:news",
-        "everyone",
-    )
-
-
-def test_a_view_starts_at_the_floors_of_the_subscriber() -> None:
-    """A log without a floor is visible from its start; logs one has left are not in the view."""
-    subscriber = Subscriber(
-        "ada", watermarks={"everyone": Watermark(floor=9), "role:former": Watermark(floor=3)}
-    )
-    view = policy.view_of(Principal("ada"), subscriber, TYPES)
-    assert view.floors == {"user:ada": 0, "everyone": 9}
-    assert view.hidden_types == {"alert"}

@@ -105,4 +105,13 @@ def test_an_empty_display_is_not_the_default() -> None:
 def test_clients_do_not_learn_who_else_may_receive_a_type() -> None:
     """Neither the roles nor the ttl are told."""
     row = catalogue(odd={**INFO, "roles": ["admin"], "ttl": 60})["odd"].as_dict()
-    assert set(row) == {"label", "icon", "color", "placement", "priority", "display", "mutable"}
+    assert set(row) == {
+        "label",
+        "icon",
+        "color",
+        "placement",
+        "priority",
+        "display",
+        "mutable",
+        "digest",
+    }

@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from notifier.core.models import ADMIN, PUBLISH
+from notifier.core.models import ADMIN, PUBLISH, Preferences
+from tests.core.domain import counted
 from tests.http.client import Api, token_of
 
 FULL = {
@@ -168,7 +169,7 @@ async def test_everything_up_to_a_cursor_is_changed_at_once(api: Api) -> None:
     await api.publish(["user:ada", "everyone"])
     cursor = (await api.feed())["cursor"]
     await api.publish(title="later")
-    assert await mark(api, "seen", cursor=cursor) == {"unread": 2, "unseen": 1}
+    assert await mark(api, "seen", cursor=cursor) == counted(2, 1)
     assert (await mark(api, "read", all=True, cursor=cursor))["unread"] == 1
     await mark(api, "dismiss", all=True, cursor=cursor)
     assert [item["title"] for item in (await api.feed())["items"]] == ["later"]
@@ -187,14 +188,19 @@ async def test_an_entry_of_somebody_else_is_not_found(api: Api, action: str) -> 
 async def test_preferences_are_changed_in_part(api: Api) -> None:
     """What is not given stays; null resets."""
     initial = (await api("GET", "/v1/preferences", user="ada")).json
-    assert initial == {"types": {}, "sound": True, "version": 0}
+    assert initial == Preferences().as_dict()
     body = {"types": {"like": {"bell": False}, "comment": {"toast": False}}, "sound": False}
     changed = await api("PATCH", "/v1/preferences", user="ada", json=body)
-    assert changed.json == {**body, "version": 1}
+    assert changed.json == {**initial, **body, "version": 1}
     reset = {"types": {"comment": {"toast": None}}}
     await api("PATCH", "/v1/preferences", user="ada", json=reset)
     after = (await api("GET", "/v1/preferences", user="ada")).json
-    assert after == {"types": {"like": {"bell": False}}, "sound": False, "version": 2}
+    assert after == {
+        **initial,
+        "types": {"like": {"bell": False}},
+        "sound": False,
+        "version": 2,
+    }
     await api.publish(type="like")
     assert (await api.feed())["items"] == []
 

@@ -11,6 +11,7 @@ import pytest
 
 from notifier.app import Node
 from notifier.core.models import PUBLISH, Principal
+from tests.core.domain import counted
 from tests.http.client import Answer, Api, token_of
 from tests.http.conftest import UNRATIONED, OpenApi, OpenNode
 from tests.servers import until
@@ -74,8 +75,7 @@ async def test_a_first_poll_tells_where_the_reader_stands(api: Api) -> None:
         "removed": [],
         "cursor": page["cursor"],
         "recovered": True,
-        "unread": 1,
-        "unseen": 1,
+        **counted(1, 1),
     }
 
 

@@ -15,6 +15,7 @@ from notifier.app import Node
 from notifier.core.models import PUBLISH, Cursor, Principal
 from notifier.http import line, readers
 from notifier.http.stream import Stream
+from tests.core.domain import counted
 from tests.eventsource import Event, EventStream, open_stream
 from tests.http.client import Api, token_of
 from tests.http.conftest import UNRATIONED, OpenApi, OpenNode
@@ -69,7 +70,7 @@ async def test_a_first_visit_begins_with_synced_and_no_replay(api: Api, open_: C
     synced = await stream.expect("synced")
     assert stream.retry in range(1000, 3001)
     assert synced.data["recovered"] is True
-    assert synced.data["counts"] == {"unread": 1, "unseen": 1}
+    assert synced.data["counts"] == counted(1, 1)
     assert synced.data["preferences"]["version"] == 0
     assert synced.data["cursor"] == synced.id == await cursor_of(api)
 
@@ -196,7 +197,7 @@ async def test_what_another_device_did_is_told(api: Api, open_: Connect) -> None
     ids = [entry["id"] for entry in receipt["entries"]]
     await api("POST", "/v1/feed/read", user="ada", json={"ids": ids})
     state = await stream.expect("state")
-    assert state.data == {"read": ids, "counts": {"unread": 0, "unseen": 0}}
+    assert state.data == {"read": ids, "counts": counted(0, 0)}
     await api("PATCH", "/v1/preferences", user="ada", json={"sound": False})
     assert (await stream.expect("preferences")).data["sound"] is False
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from notifier.core.feed import REPLAY_LIMIT
-from notifier.core.models import Cursor, Principal
+from notifier.core.models import Cursor, Preferences, Principal
 from notifier.errors import StoreUnavailable
 from notifier.realtime.namespace import NAMESPACE
+from tests.core.domain import counted
 from tests.realtime.engine.wire import Socket, until
 from tests.realtime.nodes import SERVICE, Client, Running, refs, running, token
 
@@ -156,9 +157,9 @@ async def test_a_first_visit_begins_with_synced(site: Running) -> None:
         [synced] = await ada.until("synced")
     assert synced == {
         "cursor": str(await site.head("user:ada", "everyone")),
-        "counts": {"unread": 1, "unseen": 1},
+        "counts": counted(1, 1),
         "recovered": True,
-        "preferences": {"types": {}, "sound": True, "version": 0},
+        "preferences": Preferences().as_dict(),
     }
     assert ada.got("notification") == []
 
@@ -279,15 +280,15 @@ async def test_every_event_is_acknowledged_with_its_answer(site: Running) -> Non
         assert page["cursor"] == cursor
         missed = await ada.call("sync", {"since": cursor})
         assert (missed["items"], missed["recovered"]) == ([], True)
-        assert await ada.call("mark_seen", {"cursor": cursor}) == {"unread": 1, "unseen": 0}
-        assert await ada.call("mark_read", {"ids": [entry]}) == {"unread": 0, "unseen": 0}
-        assert await ada.call("mark_unread", {"ids": [entry]}) == {"unread": 1, "unseen": 0}
-        assert await ada.call("dismiss", {"ids": [entry]}) == {"unread": 0, "unseen": 0}
+        assert await ada.call("mark_seen", {"cursor": cursor}) == counted(1, 0)
+        assert await ada.call("mark_read", {"ids": [entry]}) == counted(0, 0)
+        assert await ada.call("mark_unread", {"ids": [entry]}) == counted(1, 0)
+        assert await ada.call("dismiss", {"ids": [entry]}) == counted(0, 0)
         changed = await ada.call("set_preferences", {"sound": False})
-        assert changed == {"types": {}, "sound": False, "version": 1}
+        assert changed == {**Preferences().as_dict(), "sound": False, "version": 1}
         assert await ada.call("get_preferences") == changed
         assert await ada.call("subscribe_topic", {"topic": "news"}) == {"cursor": "topic:news=0"}
-        assert await ada.call("unsubscribe_topic", {"topic": "news"}) == {"unread": 0, "unseen": 0}
+        assert await ada.call("unsubscribe_topic", {"topic": "news"}) == counted(0, 0)
         fresh = await ada.call("refresh_token", {"token": token("ada")})
         assert 3500 < fresh["expires_in"] <= 3600
 
@@ -419,7 +420,7 @@ async def test_a_change_reaches_the_users_other_connections(site: Running) -> No
         states = await laptop.until("state", 3)
         assert states[0] == {"read": [entry], "counts": counts}
         assert Cursor.parse(states[1]["through"]["seen"]) == Cursor.parse(cursor)
-        assert states[2] == {"dismissed": [entry], "counts": {"unread": 0, "unseen": 0}}
+        assert states[2] == {"dismissed": [entry], "counts": counted(0, 0)}
         await phone.settled()
         await grace.settled()
         assert phone.got("state") == grace.got("state") == []

@@ -6,8 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from notifier.core.models import (
+    Hidden,
     IdempotencyKey,
+    Kind,
     Notification,
+    Priority,
     Publication,
     View,
     encode_content,
@@ -63,12 +66,17 @@ def publication(
     publisher: str = "service:app",
     excluded: Collection[str] = (),
     lifetime: int = LIFETIME,
+    priority: Priority = Priority.NORMAL,
+    kind: Kind = Kind.NOTIFICATION,
+    silent: Collection[str] = (),
 ) -> Publication:
     now = clock()
     notification_id = new_id(now)
     notification = Notification(
         id=notification_id,
+        kind=kind,
         type=type,
+        priority=priority,
         publisher=publisher,
         created_at=now,
         expires_at=now + lifetime,
@@ -77,9 +85,9 @@ def publication(
         content=encode_content({"notification_id": notification_id, "title": title}),
     )
     idempotency_key = None if key is None else IdempotencyKey(publisher, key, fingerprint)
-    return Publication(notification, audiences, idempotency_key)
+    return Publication(notification, audiences, idempotency_key, frozenset(silent))
 
 
 def view(user: str, *audiences: str, hidden: Collection[str] = (), **floors: int) -> View:
-    """What a user sees of these logs; ``everyone=5`` gives a log a floor."""
-    return View(user, dict.fromkeys(audiences, 0) | floors, frozenset(hidden))
+    """What a user sees of these logs; ``everyone=5`` gives a log a floor. ``hidden`` are types."""
+    return View(user, dict.fromkeys(audiences, 0) | floors, Hidden(frozenset(hidden)))

@@ -27,6 +27,12 @@ async def test_tokens_and_roles_are_kept_apart(store: Store) -> None:
     assert found == {"ada": Revocation(20, {"admin": 10, "a$.b": 10, "editor": 30})}
 
 
+async def test_taking_nothing_back_changes_nothing(store: Store) -> None:
+    """An empty rule is no error."""
+    await store.revoke("ada", Revocation())
+    assert await store.revocations(["ada"]) == {}
+
+
 async def test_a_revocation_never_moves_back(open_node: OpenNode) -> None:
     """Whatever the order in which nodes write."""
     nodes = [await open_node() for _ in range(2)]

@@ -8,7 +8,7 @@ import pytest
 
 from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
 from notifier.core.ports import Store
-from notifier.errors import Conflict, NotFound
+from notifier.errors import Conflict
 from tests.store.conftest import OpenNode
 from tests.store.samples import DAY, NAMES, Clock, publication
 
@@ -172,11 +172,49 @@ async def test_of_racing_joins_one_counts(open_node: OpenNode) -> None:
     assert stored.watermark("topic:news").floor == answers.index(True)
 
 
-async def test_strangers_cannot_join(store: Store) -> None:
-    """Who was never welcomed has no view that a topic could be added to."""
-    with pytest.raises(NotFound):
-        await store.join_topic("me", "news", 0)
+async def test_who_never_came_can_be_subscribed(store: Store) -> None:
+    """That is no visit: the first one still sets where the view of shared logs starts."""
     assert not await store.leave_topic("me", "news")
+    assert await store.subscriber("me") is None
+    assert await store.join_topic("me", "news", 3)
+    assert not await store.join_topic("me", "news", 9)
+    assert await store.join_topic("me", "sport", 4)
+    expected = await store.subscriber("me")
+    assert expected is not None
+    assert not expected.visited
+    assert expected.topics == {"news", "sport"}
+    welcomed = await store.welcome("me", {"everyone": 5}, ["admin"])
+    assert welcomed.visited
+    assert welcomed.roles == {"admin"}
+    assert welcomed.topics == {"news", "sport"}
+    floors = {name: mark.floor for name, mark in welcomed.watermarks.items()}
+    assert floors == {"everyone": 5, "topic:news": 3, "topic:sport": 4}
+    assert await store.welcome("me", {"everyone": 7}, []) == welcomed
+
+
+async def test_a_visit_and_a_subscription_at_once_keep_both(open_node: OpenNode) -> None:
+    """Whoever is first: the floor is that of the visit, the topics are all there."""
+    nodes = [await open_node() for _ in range(2)]
+    await asyncio.gather(
+        nodes[0].welcome("me", {"everyone": 5}),
+        *(nodes[i % 2].join_topic("me", f"t{i}", i) for i in range(6)),
+    )
+    stored = await nodes[0].subscriber("me")
+    assert stored is not None
+    assert stored.visited
+    assert stored.topics == {f"t{i}" for i in range(6)}
+    assert stored.watermark("everyone").floor == 5
+
+
+async def test_the_last_known_roles_are_kept(store: Store) -> None:
+    """They replace those from before; of strangers nothing is kept."""
+    await store.set_roles("me", ["admin"])
+    assert await store.subscriber("me") is None
+    await store.welcome("me", {}, ["admin", "a$.b"])
+    await store.set_roles("me", ["editor", "a$.b"])
+    stored = await store.subscriber("me")
+    assert stored is not None
+    assert stored.roles == {"editor", "a$.b"}
 
 
 # Watermarks

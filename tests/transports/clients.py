@@ -321,7 +321,7 @@ class LongPoll(Client):
         there = Cursor.parse(answer["cursor"])
         if answer["removed"]:
             self._pending.append((Told("removed", {"ids": answer["removed"]}), there))
-        counts = {name: answer[name] for name in ("unread", "unseen")}
+        counts = {name: answer[name] for name in ("unread", "unseen", "until")}
         if self._counts is None or not answer["recovered"]:
             synced = {"counts": counts, "recovered": answer["recovered"], "cursor": str(there)}
             self._pending.append((Told("synced", synced), there))

@@ -8,6 +8,7 @@ import pytest
 
 from notifier.core.feed import REPLAY_LIMIT
 from notifier.core.models import Cursor, Ref
+from tests.core.domain import counted
 from tests.realtime.nodes import token
 from tests.servers import until
 from tests.transports.clients import Refused, Told, titles_of
@@ -23,7 +24,7 @@ async def test_a_first_visit_has_no_past(site: Site, client: Connect, user: str)
     reader = client(site)
     [synced] = await reader.visit()
     assert synced.data["recovered"] is True
-    assert synced.data["counts"] == {"unread": 1, "unseen": 1}
+    assert synced.data["counts"] == counted(1, 1)
     assert reader.cursor == Cursor.parse(synced.data["cursor"]) == await site.cursor(user)
     await site.publish([f"user:{user}"], "After")
     assert await reader.shown(1) == ["After"]
@@ -213,7 +214,7 @@ async def test_newcomers_are_not_shown_what_everyone_got_before(
     await one_node.publish("everyone", "Old news")
     reader = client(one_node)
     [synced] = await reader.visit()
-    assert synced.data["counts"] == {"unread": 0, "unseen": 0}
+    assert synced.data["counts"] == counted(0, 0)
     await one_node.publish("everyone", f"News {user}")
     assert await reader.shown(1) == [f"News {user}"]
 
@@ -228,7 +229,7 @@ async def test_what_another_device_did_is_told(site: Site, client: Connect, user
     cursor = str(await site.cursor(user))
     await node.feed.mark_read(caller, {"all": True, "cursor": cursor})
     state = (await reader.until("state"))[-1]
-    assert state.data["counts"] == {"unread": 0, "unseen": 0}
+    assert state.data["counts"] == counted(0, 0)
 
 
 async def test_a_role_that_is_taken_away_takes_its_log_along(

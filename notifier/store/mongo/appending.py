@@ -115,7 +115,9 @@ class Appender:
             notification = drafts[0].notifications[audience]
             stays = stays_until(notification, keyed=drafts[0].key is not None)
             place = Head.behind(head, stays_until=stays, now=now)
-            yield _Step(drafts, Entry(audience, place.seq, notification), place, first=head is None)
+            silent = audience in drafts[0].silent
+            entry = Entry(audience, place.seq, notification, silent)
+            yield _Step(drafts, entry, place, first=head is None)
             head = place
 
     async def _send(self, command: _Command) -> None:

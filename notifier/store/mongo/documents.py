@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bson.datetime_ms import DatetimeMS
 
-from notifier.core.models import Entry, Kind, Notification
+from notifier.core.models import Entry, Kind, Notification, Priority
 from notifier.store.entries import Head
 from notifier.store.mongo.database import Document
 
@@ -25,6 +25,7 @@ def notification_fields(notification: Notification) -> Document:
         "kind": str(notification.kind),
         "notification_id": notification.id,
         "type": notification.type,
+        "priority": str(notification.priority),
         "publisher": notification.publisher,
         "created_at": notification.created_at,
         "expires_at": notification.expires_at,
@@ -39,6 +40,8 @@ def notification_from(document: Document) -> Notification:
         id=document["notification_id"],
         kind=Kind(document["kind"]),
         type=document["type"],
+        # Absent from what an earlier release wrote.
+        priority=Priority(document.get("priority", Priority.NORMAL)),
         publisher=document["publisher"],
         created_at=document["created_at"],
         expires_at=document["expires_at"],
@@ -57,8 +60,13 @@ def entry_document(entry: Entry, place: Head, *, first: bool) -> Document:
         **notification_fields(entry.notification),
         "purge_at": DatetimeMS(place.purge_at),
     }
-    return document | {"first": True} if first else document
+    if entry.silent:
+        document["silent"] = True
+    if first:
+        document["first"] = True
+    return document
 
 
 def entry_from(document: Document) -> Entry:
-    return Entry(document["audience"], document["seq"], notification_from(document))
+    silent = document.get("silent", False)
+    return Entry(document["audience"], document["seq"], notification_from(document), silent)

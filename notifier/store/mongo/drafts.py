@@ -23,6 +23,7 @@ class Draft:
     notification_id: str
     key: IdempotencyKey | None = None
     repeated: bool = False
+    silent: frozenset[str] = frozenset()
     landed: dict[str, Entry] = field(default_factory=dict)
     refusal: Exception | None = None
 
@@ -30,7 +31,7 @@ class Draft:
     def of(cls, publication: Publication) -> Draft:
         notification = publication.notification
         notifications = dict.fromkeys(publication.audiences, notification)
-        return cls(notifications, notification.id, publication.key)
+        return cls(notifications, notification.id, publication.key, silent=publication.silent)
 
     @property
     def missing(self) -> dict[str, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 
-from notifier.core.models import Entry, Kind, Outline, Publication, Receipt, Ref, View
+from notifier.core.models import Entry, Kind, Outline, Priority, Publication, Receipt, Ref, View
 from notifier.errors import StoreUnavailable
 from notifier.store.entries import Withdrawing, by_log
 from notifier.store.grouping import Grouping
@@ -27,6 +27,9 @@ LOGS_TOGETHER = 100
 
 MAX_LOGS = 2_000
 """Logs that are read at the same time, for all who ask: in twenty queries side by side."""
+
+_SHOWN = [str(Kind.NOTIFICATION), str(Kind.DIGEST)]
+"""What readers are shown."""
 
 _ASKER = "asker"
 """The field in which a query of many askers tells whose row it is."""
@@ -77,19 +80,28 @@ class MongoLog:
             found = await self._entries.find(of_it).to_list()
         withdrawing = Withdrawing.of(map(entry_from, found), publisher=publisher, now=now)
         receipt = await self._drafts.submit(Draft(withdrawing.missing, notification_id))
-        alive = {**of_it, "kind": str(Kind.NOTIFICATION), "expires_at": {"$gt": now}}
+        alive = {**of_it, "kind": {"$in": _SHOWN}, "expires_at": {"$gt": now}}
         with available():
             await self._entries.update_many(alive, {"$set": {"expires_at": now}})
         return sorted([*withdrawing.done, *receipt.entries], key=attrgetter("audience"))
+
+    async def end(self, refs: Collection[Ref], *, now: int) -> None:
+        if not refs:
+            return
+        places = [{"audience": audience, "seq": seq} for audience, seq in refs]
+        alive = {"$or": places, "kind": {"$in": _SHOWN}, "expires_at": {"$gt": now}}
+        with available():
+            await self._entries.update_many(alive, {"$set": {"expires_at": now}})
 
     async def heads(self, audiences: Collection[str]) -> dict[str, int]:
         return await self._heads_wanted.submit(audiences)
 
     async def after(
-        self, positions: Mapping[str, int], *, limit: int, now: int
+        self, positions: Mapping[str, int], *, limit: int, now: int, type: str | None = None
     ) -> dict[str, list[Entry]]:
+        wanted: Document = {} if type is None else {"type": type}
         matches = [
-            {"audience": audience, "seq": {"$gt": seq}, "expires_at": {"$gt": now}}
+            {"audience": audience, "seq": {"$gt": seq}, "expires_at": {"$gt": now}, **wanted}
             for audience, seq in positions.items()
         ]
         found = await self._read(matches, sort=1, limit=limit)
@@ -106,7 +118,7 @@ class MongoLog:
     ) -> dict[str, list[Entry]]:
         visible = _visible_to(view, now)
         if type is not None:
-            visible["type"] |= {"$eq": type}
+            visible["type"] = {"$eq": type, **visible.get("type", {})}
         ends = {
             audience: {"$lt": before[audience]} for audience in view.floors if audience in before
         }
@@ -129,10 +141,10 @@ class MongoLog:
             }
             for audience in positions.keys() & view.floors.keys()
         ]
-        fields = {"_id": 0, "audience": 1, "seq": 1, "notification_id": 1}
+        fields = {"_id": 0, "audience": 1, "seq": 1, "notification_id": 1, "expires_at": 1}
         found: dict[str, list[Outline]] = {}
         for row in await self._read(matches, sort=-1, limit=limit, fields=fields):
-            outline = Outline(row["seq"], row["notification_id"])
+            outline = Outline(row["seq"], row["notification_id"], row["expires_at"])
             found.setdefault(row["audience"], []).append(outline)
         return found
 
@@ -208,9 +220,39 @@ class MongoLog:
 
 
 def _visible_to(view: View, now: int) -> Document:
-    return {
-        "kind": str(Kind.NOTIFICATION),
+    forbidden, muted, digested = view.hidden
+    visible: Document = {
+        "kind": {"$in": _SHOWN},
         "expires_at": {"$gt": now},
-        "type": {"$nin": list(view.hidden_types)},
         "excluded": {"$ne": view.user},
     }
+    if forbidden:
+        visible["type"] = {"$nin": list(forbidden)}
+    unwanted = _unwanted(muted)
+    if digested:
+        ordinary = {"$ne": str(Priority.CRITICAL)}
+        kind = str(Kind.NOTIFICATION)
+        unwanted.append({"type": {"$in": list(digested)}, "kind": kind, "priority": ordinary})
+    if unwanted:
+        visible["$nor"] = unwanted
+    return visible
+
+
+def _unwanted(pairs: Iterable[tuple[str, Priority]]) -> list[Document]:
+    """Few conditions for many pairs: one for each set of types that share their priorities."""
+    priorities: dict[str, set[Priority]] = {}
+    for type, priority in pairs:
+        priorities.setdefault(type, set()).add(priority)
+    types: dict[frozenset[Priority], list[str]] = {}
+    for type, muted in priorities.items():
+        types.setdefault(frozenset(muted), []).append(type)
+    return [
+        {"type": {"$in": names}, "priority": {"$in": _as_stored(muted)}}
+        for muted, names in types.items()
+    ]
+
+
+def _as_stored(priorities: Collection[Priority]) -> list[str | None]:
+    """Entries of an earlier release have none: theirs is normal."""
+    stored: list[str | None] = [str(priority) for priority in priorities]
+    return [*stored, None] if Priority.NORMAL in priorities else stored

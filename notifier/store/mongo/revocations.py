@@ -31,6 +31,8 @@ class MongoRevocations:
             UpdateOne({"user": user, "role": role}, {"$max": {"issued_until": until}}, upsert=True)
             for role, until in rows_of(revocation)
         ]
+        if not moved:
+            return
         with available():
             await self._revocations.bulk_write(moved, ordered=False)
 

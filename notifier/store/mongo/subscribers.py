@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from itertools import chain
 
 from pymongo import DeleteMany, UpdateOne
+from pymongo.errors import DuplicateKeyError
 
 from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
 from notifier.core.ports import WatermarkField
-from notifier.errors import Conflict, NotFound
+from notifier.errors import Conflict
 from notifier.store.grouping import Grouping
 from notifier.store.mongo.database import TIMEOUT, Database, Document, available
 from notifier.store.preferences import preferences_from, preferences_text
@@ -69,23 +70,27 @@ class MongoSubscribers:
     async def subscriber(self, user: str) -> Subscriber | None:
         return await self._subscribers_wanted.submit(user)
 
-    async def welcome(self, user: str, floors: Mapping[str, int]) -> Subscriber:
-        fresh = Preferences()
-        document = {
-            "preferences": preferences_text(fresh),
-            "version": fresh.version,
-            "floors": [
-                {"audience": audience, "floor": floor} for audience, floor in floors.items()
-            ],
-            "topics": [],
-        }
+    async def welcome(
+        self, user: str, floors: Mapping[str, int], roles: Collection[str] = ()
+    ) -> Subscriber:
+        start = [{"audience": audience, "floor": floor} for audience, floor in floors.items()]
+        visit = {"roles": sorted(roles), "visited": True}
+        document = {**_fresh(), **visit, "floors": start, "topics": []}
         with available():
-            await self._subscribers.update_one(
+            found = await self._subscribers.update_one(
                 {"_id": user}, {"$setOnInsert": document}, upsert=True
             )
+            if found.matched_count:
+                await self._subscribers.update_one(
+                    {"_id": user, "visited": False}, {"$set": {**visit, "floors": start}}
+                )
         subscriber = await self.subscriber(user)
         assert subscriber is not None
         return subscriber
+
+    async def set_roles(self, user: str, roles: Collection[str]) -> None:
+        with available():
+            await self._subscribers.update_one({"_id": user}, {"$set": {"roles": sorted(roles)}})
 
     async def set_preferences(self, user: str, preferences: Preferences) -> None:
         version = preferences.version
@@ -98,16 +103,17 @@ class MongoSubscribers:
             raise Conflict("The preferences were changed meanwhile.")
 
     async def join_topic(self, user: str, topic: str, floor: int) -> bool:
+        others = {"_id": user, "topics.topic": {"$ne": topic}}
+        joining: Document = {"$push": {"topics": {"topic": topic, "floor": floor}}}
+        expected = {**_fresh(), "roles": [], "visited": False, "floors": []}
         with available():
-            joined = await self._subscribers.update_one(
-                {"_id": user, "topics.topic": {"$ne": topic}},
-                {"$push": {"topics": {"topic": topic, "floor": floor}}},
-            )
-            if joined.matched_count:
-                return True
-            if await self._subscribers.find_one({"_id": user}) is None:
-                raise NotFound("There is no such subscriber.")
-            return False
+            try:
+                await self._subscribers.update_one(
+                    others, {**joining, "$setOnInsert": expected}, upsert=True
+                )
+            except DuplicateKeyError:  # the topic is there, or the subscriber is since a moment ago
+                return (await self._subscribers.update_one(others, joining)).matched_count > 0
+        return True
 
     async def leave_topic(self, user: str, topic: str) -> bool:
         with available():
@@ -202,6 +208,12 @@ _UNMARKED = {"read": None, "dismissed": False}
 _KEPT = {"dismissed": False}
 
 
+def _fresh() -> Document:
+    """What stands for somebody who has said nothing."""
+    fresh = Preferences()
+    return {"preferences": preferences_text(fresh), "version": fresh.version}
+
+
 def _marks_behind(
     wanted: _MarksWanted, rows: Mapping[tuple[str, str], Mapping[int, Mark]]
 ) -> dict[str, dict[int, Mark]]:
@@ -227,6 +239,9 @@ def _subscriber(document: Document) -> Subscriber:
             audience: _watermark(positions.get(audience, {}), floors.get(audience, 0))
             for audience in floors.keys() | positions.keys()
         },
+        # Absent from what an earlier release wrote: only who came was kept.
+        frozenset(document.get("roles", ())),
+        document.get("visited", True),
     )
 
 

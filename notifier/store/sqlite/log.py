@@ -19,6 +19,7 @@ from notifier.core.models import (
     Kind,
     Notification,
     Outline,
+    Priority,
     Publication,
     Receipt,
     Ref,
@@ -29,13 +30,16 @@ from notifier.store.entries import KEY_LIFE, Head, Withdrawing, by_log, stays_un
 from notifier.store.sqlite.database import Database
 
 _VISIBLE = """
-    kind = 'notification' AND expires_at > :now
-    AND type NOT IN (SELECT value FROM json_each(:hidden_types))
+    kind <> 'withdrawal' AND expires_at > :now
+    AND type NOT IN (SELECT value FROM json_each(:forbidden))
+    AND type || ' ' || priority NOT IN (SELECT value FROM json_each(:muted))
+    AND (kind = 'digest' OR priority = 'critical'
+         OR type NOT IN (SELECT value FROM json_each(:digested)))
     AND (excluded_users = '[]'
          OR NOT EXISTS (SELECT 1 FROM json_each(excluded_users) WHERE value = :user))
 """
 
-_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 _HEADS = """
     SELECT log.value, entries.seq, entries.purge_at FROM json_each(?) AS log
@@ -46,6 +50,7 @@ _HEADS = """
 _AFTER = """
     SELECT * FROM entries
     WHERE audience = :audience AND seq > :position AND expires_at > :now
+      AND (:type IS NULL OR type = :type)
     ORDER BY seq LIMIT :limit
 """
 
@@ -57,7 +62,7 @@ _PAGE = f"""
 """  # noqa: S608 - made of constants
 
 _OUTLINE = f"""
-    SELECT seq, notification_id FROM entries
+    SELECT seq, notification_id, expires_at FROM entries
     WHERE audience = :audience AND seq > :position AND {_VISIBLE}
     ORDER BY seq DESC LIMIT :limit
 """  # noqa: S608 - made of constants
@@ -66,14 +71,19 @@ _ENTRY = "SELECT * FROM entries WHERE audience = ? AND seq = ? AND expires_at > 
 
 _COPY = """
     SELECT * FROM entries
-    WHERE notification_id = ? AND audience = ? AND kind = 'notification' AND expires_at > ?
+    WHERE notification_id = ? AND audience = ? AND kind <> 'withdrawal' AND expires_at > ?
 """
 
 _NOTIFICATION = "SELECT * FROM entries WHERE notification_id = ? ORDER BY audience"
 
 _END = """
     UPDATE entries SET expires_at = :now
-    WHERE notification_id = :id AND kind = 'notification' AND expires_at > :now
+    WHERE notification_id = :id AND kind <> 'withdrawal' AND expires_at > :now
+"""
+
+_END_ENTRY = """
+    UPDATE entries SET expires_at = :now
+    WHERE audience = :audience AND seq = :seq AND kind <> 'withdrawal' AND expires_at > :now
 """
 
 _KNOWN_KEY = """
@@ -113,6 +123,13 @@ class SqliteLog:
 
         return await self._database.write(work)
 
+    async def end(self, refs: Collection[Ref], *, now: int) -> None:
+        rows = [{**ref._asdict(), "now": now} for ref in refs]
+        await self._database.write(
+            lambda connection: connection.executemany(_END_ENTRY, rows).rowcount,
+            weight=1 + len(rows),
+        )
+
     async def heads(self, audiences: Collection[str]) -> dict[str, int]:
         def work(connection: sqlite3.Connection) -> dict[str, int]:
             found = _heads(connection, audiences)
@@ -121,12 +138,14 @@ class SqliteLog:
         return await self._database.read(work)
 
     async def after(
-        self, positions: Mapping[str, int], *, limit: int, now: int
+        self, positions: Mapping[str, int], *, limit: int, now: int, type: str | None = None
     ) -> dict[str, list[Entry]]:
+        wanted = {"limit": limit, "now": now, "type": type}
+
         def work(connection: sqlite3.Connection) -> dict[str, list[Entry]]:
             found: list[Entry] = []
             for audience, position in positions.items():
-                args = {"audience": audience, "position": position, "limit": limit, "now": now}
+                args = {"audience": audience, "position": position, **wanted}
                 found += map(_entry, connection.execute(_AFTER, args))
             return by_log(found)
 
@@ -202,9 +221,12 @@ def _append(connection: sqlite3.Connection, publication: Publication, now: int) 
             return _first_receipt(connection, first_id, publication.audiences)
         record = (key.publisher, key.key, key.fingerprint, notification.id, now + KEY_LIFE)
         connection.execute(_KEEP_KEY, record)
-    drafts = dict.fromkeys(publication.audiences, notification)
-    entries = _write(connection, drafts, keyed=key is not None, now=now)
-    return Receipt(notification.id, tuple(entries))
+    there = _places(connection, notification.id)
+    drafts = {a: notification for a in publication.audiences if a not in there}
+    silent = publication.silent
+    written = _write(connection, drafts, keyed=key is not None, now=now, silent=silent)
+    there |= {entry.audience: entry for entry in written}
+    return Receipt(notification.id, tuple(there[a] for a in publication.audiences))
 
 
 def _known(connection: sqlite3.Connection, key: IdempotencyKey, now: int) -> str | None:
@@ -221,13 +243,26 @@ def _known(connection: sqlite3.Connection, key: IdempotencyKey, now: int) -> str
 def _first_receipt(
     connection: sqlite3.Connection, notification_id: str, audiences: Sequence[str]
 ) -> Receipt:
+    """The places that the first call took, which need not be those that this one names."""
+    places = _places(connection, notification_id)
+    order = {audience: number for number, audience in enumerate(audiences)}
+    first = sorted(places.values(), key=lambda entry: order.get(entry.audience, len(order)))
+    return Receipt(notification_id, tuple(first), repeated=True)
+
+
+def _places(connection: sqlite3.Connection, notification_id: str) -> dict[str, Entry]:
+    """Where the notification stands."""
     found = map(_entry, connection.execute(_NOTIFICATION, (notification_id,)))
-    places = {e.audience: e for e in found if e.notification.kind is Kind.NOTIFICATION}
-    return Receipt(notification_id, tuple(places[a] for a in audiences), repeated=True)
+    return {e.audience: e for e in found if e.notification.kind is not Kind.WITHDRAWAL}
 
 
 def _write(
-    connection: sqlite3.Connection, drafts: Mapping[str, Notification], *, keyed: bool, now: int
+    connection: sqlite3.Connection,
+    drafts: Mapping[str, Notification],
+    *,
+    keyed: bool,
+    now: int,
+    silent: Collection[str] = (),
 ) -> list[Entry]:
     """Give each draft the next place of its log."""
     heads = _heads(connection, drafts)
@@ -237,7 +272,10 @@ def _write(
         )
         for audience, notification in drafts.items()
     }
-    entries = [Entry(audience, places[audience].seq, drafts[audience]) for audience in drafts]
+    entries = [
+        Entry(audience, places[audience].seq, drafts[audience], audience in silent)
+        for audience in drafts
+    ]
     connection.executemany(_INSERT, (_row(e, places[e.audience].purge_at) for e in entries))
     return entries
 
@@ -248,14 +286,24 @@ def _heads(connection: sqlite3.Connection, audiences: Iterable[str]) -> dict[str
 
 
 def _shown_to(view: View) -> dict[str, Any]:
-    return {"user": view.user, "hidden_types": orjson.dumps(list(view.hidden_types)).decode()}
+    forbidden, muted, digested = view.hidden
+    return {
+        "user": view.user,
+        "forbidden": _listed(forbidden),
+        "muted": _listed(f"{type} {priority}" for type, priority in muted),
+        "digested": _listed(digested),
+    }
+
+
+def _listed(names: Iterable[str]) -> str:
+    return orjson.dumps(list(names)).decode()
 
 
 def _row(entry: Entry, purge_at: int) -> tuple[Any, ...]:
     n = entry.notification
     return (
-        *(entry.audience, entry.seq, n.kind, n.id, n.type, n.publisher),
-        *(n.created_at, n.expires_at, purge_at, n.copies),
+        *(entry.audience, entry.seq, n.kind, n.id, n.type, n.priority, n.publisher),
+        *(n.created_at, n.expires_at, purge_at, n.copies, entry.silent),
         *(orjson.dumps(sorted(n.excluded)).decode(), n.content),
     )
 
@@ -267,11 +315,13 @@ def _entry(row: Sequence[Any]) -> Entry:
         kind,
         id,
         type,
+        priority,
         publisher,
         created_at,
         expires_at,
         _,
         copies,
+        silent,
         excluded,
         content,
     ) = row
@@ -279,6 +329,7 @@ def _entry(row: Sequence[Any]) -> Entry:
         id=id,
         kind=Kind(kind),
         type=type,
+        priority=Priority(priority),
         publisher=publisher,
         created_at=created_at,
         expires_at=expires_at,
@@ -286,4 +337,4 @@ def _entry(row: Sequence[Any]) -> Entry:
         copies=copies,
         content=content,
     )
-    return Entry(audience, seq, notification)
+    return Entry(audience, seq, notification, bool(silent))

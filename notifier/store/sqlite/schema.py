@@ -108,7 +108,74 @@ _TICKETS_AND_REVOCATIONS = (
     """,
 )
 
-_STEPS = (_FIRST, _TICKETS_AND_REVOCATIONS)
+_PRIORITY_AND_SILENCE = (
+    "ALTER TABLE entries RENAME TO former_entries",
+    # As in the first step, with the new columns in front of the long ones.
+    """
+    CREATE TABLE entries (
+        audience TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        notification_id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        priority TEXT NOT NULL,
+        publisher TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        purge_at INTEGER NOT NULL,
+        copies INTEGER NOT NULL,
+        silent INTEGER NOT NULL,
+        excluded_users TEXT NOT NULL,
+        content BLOB NOT NULL,
+        UNIQUE (audience, seq),
+        UNIQUE (notification_id, audience, kind)
+    )
+    """,
+    # The content is the JSON text of an object without its opening brace.
+    """
+    INSERT INTO entries
+    SELECT audience, seq, kind, notification_id, type,
+           coalesce(json_extract('{' || CAST(content AS TEXT), '$.priority'), 'normal'),
+           publisher, created_at, expires_at, purge_at, copies, 0, excluded_users, content
+    FROM former_entries
+    """,
+    "DROP TABLE former_entries",
+    "CREATE INDEX entries_to_purge ON entries (purge_at)",
+)
+
+_SUBSCRIBERS_BEFORE_THEIR_VISIT = (
+    "ALTER TABLE subscribers ADD COLUMN roles TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE subscribers ADD COLUMN visited INTEGER NOT NULL DEFAULT 1",
+)
+
+_JOBS = (
+    """
+    CREATE TABLE jobs (
+        id TEXT PRIMARY KEY,
+        due_at INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        touches INTEGER NOT NULL,
+        data TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX jobs_due ON jobs (due_at)",
+    """
+    CREATE TABLE rations (
+        place TEXT PRIMARY KEY,
+        askers TEXT NOT NULL,
+        purge_at INTEGER NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX rations_to_purge ON rations (purge_at)",
+)
+
+_STEPS = (
+    _FIRST,
+    _TICKETS_AND_REVOCATIONS,
+    _PRIORITY_AND_SILENCE,
+    _SUBSCRIBERS_BEFORE_THEIR_VISIT,
+    _JOBS,
+)
 """What leads from each version to the next. A released step is never changed: add another."""
 
 

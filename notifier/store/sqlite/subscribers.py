@@ -5,17 +5,28 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping
 
+import orjson
+
 from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
 from notifier.core.ports import WatermarkField
-from notifier.errors import Conflict, NotFound
+from notifier.errors import Conflict
 from notifier.store.preferences import preferences_from, preferences_text
 from notifier.store.sqlite.database import Database
 
-_SUBSCRIBER = "SELECT preferences FROM subscribers WHERE user = ?"
+_SUBSCRIBER = "SELECT preferences, roles, visited FROM subscribers WHERE user = ?"
 
 _WATERMARKS = "SELECT audience, seen, read, dismissed, floor FROM watermarks WHERE user = ?"
 
-_WELCOME = "INSERT OR IGNORE INTO subscribers VALUES (?, ?, ?)"
+_WELCOME = """
+    INSERT INTO subscribers (user, preferences, version, roles, visited) VALUES (?, ?, ?, ?, 1)
+    ON CONFLICT (user) DO UPDATE SET roles = excluded.roles, visited = 1 WHERE NOT visited
+"""
+
+_EXPECT = """
+    INSERT OR IGNORE INTO subscribers (user, preferences, version, visited) VALUES (?, ?, ?, 0)
+"""
+
+_SET_ROLES = "UPDATE subscribers SET roles = ? WHERE user = ?"
 
 _SET_PREFERENCES = (
     "UPDATE subscribers SET preferences = ?, version = ? WHERE user = ? AND version = ?"
@@ -69,10 +80,11 @@ class SqliteSubscribers:
     async def subscriber(self, user: str) -> Subscriber | None:
         return await self._database.read(lambda connection: _subscriber(connection, user))
 
-    async def welcome(self, user: str, floors: Mapping[str, int]) -> Subscriber:
+    async def welcome(
+        self, user: str, floors: Mapping[str, int], roles: Collection[str] = ()
+    ) -> Subscriber:
         def work(connection: sqlite3.Connection) -> Subscriber:
-            fresh = Preferences()
-            row = (user, preferences_text(fresh), fresh.version)
+            row = (user, *_fresh(), _roles_text(roles))
             if connection.execute(_WELCOME, row).rowcount:
                 marked = ((user, audience, floor) for audience, floor in floors.items())
                 connection.executemany(_FLOOR, marked)
@@ -81,6 +93,10 @@ class SqliteSubscribers:
             return subscriber
 
         return await self._database.write(work)
+
+    async def set_roles(self, user: str, roles: Collection[str]) -> None:
+        row = (_roles_text(roles), user)
+        await self._database.write(lambda connection: connection.execute(_SET_ROLES, row).rowcount)
 
     async def set_preferences(self, user: str, preferences: Preferences) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -93,8 +109,7 @@ class SqliteSubscribers:
 
     async def join_topic(self, user: str, topic: str, floor: int) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
-            if connection.execute(_SUBSCRIBER, (user,)).fetchone() is None:
-                raise NotFound("There is no such subscriber.")
+            connection.execute(_EXPECT, (user, *_fresh()))
             joined = connection.execute("INSERT OR IGNORE INTO topics VALUES (?, ?)", (user, topic))
             if joined.rowcount:
                 connection.execute(_FLOOR, (user, f"topic:{topic}", floor))
@@ -152,14 +167,27 @@ def _subscriber(connection: sqlite3.Connection, user: str) -> Subscriber | None:
     row = connection.execute(_SUBSCRIBER, (user,)).fetchone()
     if row is None:
         return None
+    preferences, roles, visited = row
     topics = connection.execute("SELECT topic FROM topics WHERE user = ?", (user,))
     watermarks = connection.execute(_WATERMARKS, (user,))
     return Subscriber(
         user,
-        preferences_from(row[0]),
+        preferences_from(preferences),
         frozenset(topic for (topic,) in topics),
         {
             audience: Watermark(seen=seen, read=read, dismissed=dismissed, floor=floor)
             for audience, seen, read, dismissed, floor in watermarks
         },
+        frozenset(orjson.loads(roles)),
+        bool(visited),
     )
+
+
+def _fresh() -> tuple[str, int]:
+    """The preferences of somebody who has said nothing, and their version."""
+    fresh = Preferences()
+    return preferences_text(fresh), fresh.version
+
+
+def _roles_text(roles: Collection[str]) -> str:
+    return orjson.dumps(sorted(roles)).decode()

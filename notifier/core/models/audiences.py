@@ -1,0 +1,104 @@
+"""Audiences, the places in their logs, and how far a reader has got."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple, Self
+from urllib.parse import quote, unquote
+
+EVERYONE = "everyone"
+"""The audience of all users."""
+
+AUDIENCE_KINDS = ("user", "role", "topic")
+
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
+"""A name inside an audience: 1 to 128 printable characters without white space."""
+
+MAX_CURSOR_TEXT = 65_536
+"""Characters of a cursor's text: 200 logs with names of 128 characters, percent-encoded."""
+
+MAX_SEQ = 2**53 - 1
+"""The largest whole number that every JavaScript client can hold exactly."""
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` can name a user, a role or a topic."""
+    return _NAME.fullmatch(text) is not None and text.isprintable()
+
+
+def parse_audience(text: str) -> str:
+    """Check an audience and return it; ``ValueError`` says what is wrong with it."""
+    if text == EVERYONE:
+        return text
+    kind, colon, name = text.partition(":")
+    if not colon or kind not in AUDIENCE_KINDS:
+        raise ValueError('Must be "everyone", or start with "user:", "role:" or "topic:".')
+    if not is_name(name):
+        raise ValueError("The name must be 1 to 128 printable characters without white space.")
+    return text
+
+
+class Ref(NamedTuple):
+    """The place of an entry: its log and its number there. As text ``17@user:42``."""
+
+    audience: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.seq}@{self.audience}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the public id of an entry; ``ValueError`` if it is none."""
+        number, at, audience = text.partition("@")
+        if not at or not number.isascii() or not number.isdigit() or len(number) > 16:
+            raise ValueError("Not an entry id such as 17@user:42.")
+        return cls(parse_audience(audience), int(number))
+
+
+class Cursor(dict[str, int]):
+    """How far a reader has got in each log: audience -> seq. As text ``everyone=5;user:42=17``."""
+
+    def __str__(self) -> str:
+        return ";".join(f"{_quoted(audience)}={seq}" for audience, seq in self.items())
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Read a cursor from its text or from a mapping; ``ValueError`` if it is neither."""
+        if isinstance(value, str):
+            return cls._from_text(value)
+        if isinstance(value, Mapping):
+            return cls._checked(value.items())
+        raise ValueError("Must be a cursor such as everyone=5;user:42=17.")
+
+    @classmethod
+    def _from_text(cls, text: str) -> Self:
+        if len(text) > MAX_CURSOR_TEXT:
+            raise ValueError(f"Must not be longer than {MAX_CURSOR_TEXT} characters.")
+        pairs: list[tuple[object, object]] = []
+        for part in text.split(";") if text else ():
+            name, equals, number = part.rpartition("=")
+            if not equals or not number.isascii() or not number.isdigit() or len(number) > 16:
+                raise ValueError("Must be a cursor such as everyone=5;user:42=17.")
+            # Bytes that are no text become characters that no name can hold.
+            pairs.append((unquote(name, errors="surrogateescape"), int(number)))
+        return cls._checked(pairs)
+
+    @classmethod
+    def _checked(cls, pairs: Iterable[tuple[object, object]]) -> Self:
+        cursor = cls()
+        for audience, seq in pairs:
+            if not isinstance(audience, str):
+                raise ValueError("The keys of a cursor are audiences.")
+            if type(seq) is not int or not 0 <= seq <= MAX_SEQ:
+                raise ValueError("The numbers of a cursor are whole and not negative.")
+            cursor[parse_audience(audience)] = seq
+        return cursor
+
+
+@lru_cache(maxsize=65_536)
+def _quoted(audience: str) -> str:
+    """Every event of a stream carries a cursor: the same few names are quoted again and again."""
+    return quote(audience, safe=":@")

@@ -1,0 +1,121 @@
+"""What is kept per user, and the part of the logs that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from notifier.core.models.entries import Entry, Priority
+from notifier.core.models.preferences import Preferences
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """One user's position in one log: everything up to a number is seen, read or dismissed.
+
+    ``floor`` is where this user's view of a shared log starts.
+    """
+
+    seen: int = 0
+    read: int = 0
+    dismissed: int = 0
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One user's state for one entry. ``read`` None: the watermark decides."""
+
+    read: bool | None = None
+    dismissed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """What is kept per user. Without an entry in ``watermarks`` a log is untouched.
+
+    ``roles`` are those of the token that the user came with last. ``visited`` False: the user has
+    never come, a service has subscribed the user to a topic.
+    """
+
+    user: str
+    preferences: Preferences = field(default_factory=Preferences)
+    topics: frozenset[str] = frozenset()
+    watermarks: Mapping[str, Watermark] = field(default_factory=dict)
+    roles: frozenset[str] = frozenset()
+    visited: bool = True
+
+    def watermark(self, audience: str) -> Watermark:
+        return self.watermarks.get(audience, _UNTOUCHED)
+
+
+_UNTOUCHED = Watermark()
+
+
+class Hidden(NamedTuple):
+    """What a user is not shown, whatever log it stands in.
+
+    ``forbidden`` types are for other roles. ``muted`` are pairs of type and priority that the user
+    does not want. ``digested`` types come as digests: of these only what is critical is shown.
+    """
+
+    forbidden: frozenset[str] = frozenset()
+    muted: frozenset[tuple[str, Priority]] = frozenset()
+    digested: frozenset[str] = frozenset()
+
+    def forbids(self, entry: Entry) -> bool:
+        return entry.notification.type in self.forbidden
+
+    def mutes(self, entry: Entry) -> bool:
+        return (entry.notification.type, entry.notification.priority) in self.muted
+
+    def gathers(self, entry: Entry) -> bool:
+        """Whether the user will find it in a digest instead."""
+        return entry.is_ordinary and entry.notification.type in self.digested
+
+    def covers(self, entry: Entry) -> bool:
+        return self.forbids(entry) or self.mutes(entry) or self.gathers(entry)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The part of the logs that one user may see: which logs, from where, without what."""
+
+    user: str
+    floors: Mapping[str, int]
+    hidden: Hidden = field(default_factory=Hidden)
+
+    @property
+    def audiences(self) -> tuple[str, ...]:
+        return tuple(self.floors)
+
+    def follows(self, entry: Entry) -> bool:
+        """Whether the user belongs to the entry's audience."""
+        return entry.audience in self.floors
+
+    def reaches(self, entry: Entry) -> bool:
+        """Whether the entry came after the user did."""
+        return entry.seq > self.floors.get(entry.audience, 0)
+
+    def excludes(self, entry: Entry) -> bool:
+        """Whether the publisher left this user out."""
+        return self.user in entry.notification.excluded
+
+    def shows(self, entry: Entry) -> bool:
+        """Whether this user may be shown the entry (its expiry is the store's business)."""
+        return (
+            self.follows(entry)
+            and self.reaches(entry)
+            and not self.excludes(entry)
+            and not self.hidden.covers(entry)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What counting needs of an entry."""
+
+    seq: int
+    notification_id: str
+    expires_at: int

@@ -1,0 +1,62 @@
+"""The part of the logs that a user sees: it follows from token, subscriber and type catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from notifier.core import display, policy
+from notifier.core.models import (
+    EVERYONE,
+    Hidden,
+    Preferences,
+    Principal,
+    Priority,
+    Subscriber,
+    View,
+)
+from notifier.core.types import NotificationType
+
+
+def audiences_of(caller: Principal, topics: Collection[str]) -> tuple[str, ...]:
+    """The audiences that a user belongs to, by token and subscription; the user's own first."""
+    return (
+        f"user:{caller.id}",
+        *(f"role:{role}" for role in sorted(caller.roles)),
+        *(f"topic:{topic}" for topic in sorted(topics)),
+        EVERYONE,
+    )
+
+
+def hidden_from(
+    types: Mapping[str, NotificationType], roles: Collection[str], preferences: Preferences
+) -> Hidden:
+    """What somebody with these roles and preferences neither sees nor has counted."""
+    forbidden = frozenset(
+        name for name, kind in types.items() if not policy.may_receive(kind, roles).allowed
+    )
+    if not (preferences.types or preferences.minimum or preferences.digests):
+        return Hidden(forbidden)
+    return Hidden(
+        forbidden,
+        frozenset(
+            (name, priority)
+            for name, kind in types.items()
+            for priority in Priority
+            if display.mutes(kind, priority, preferences)
+        ),
+        frozenset(name for name, kind in types.items() if display.digests(kind, preferences)),
+    )
+
+
+def view_of(
+    caller: Principal, subscriber: Subscriber, types: Mapping[str, NotificationType]
+) -> View:
+    """What this user may see."""
+    return View(
+        user=caller.id,
+        floors={
+            audience: subscriber.watermark(audience).floor
+            for audience in audiences_of(caller, subscriber.topics)
+        },
+        hidden=hidden_from(types, caller.roles, subscriber.preferences),
+    )
