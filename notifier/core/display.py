@@ -63,7 +63,7 @@ def _first(rules: tuple[Rule, ...], case: Case, channel: str) -> Outcome:
         outcome = rule(case, channel)
         if outcome is not None:
             return outcome
-    return Outcome(True, "shown", "Nothing speaks against it.")
+    return Outcome(True, "allowed", "Nothing speaks against it.")
 
 
 def _displayed(case: Case, channel: str) -> Outcome | None:
@@ -95,9 +95,11 @@ def _throttled(case: Case, channel: str) -> Outcome | None:
 def _switched_off(case: Case, channel: str) -> Outcome | None:
     name, channels = case.type.name, case.preferences.types.get(case.type.name, {})
     if channels.get("bell") is False:
-        return Outcome(False, "off", f"The user has switched the type {name} off.")
+        return Outcome(False, "switched_off", f"The user has switched the type {name} off.")
     if channels.get(channel) is False:
-        return Outcome(False, "off", f"The user has switched {channel} off for the type {name}.")
+        return Outcome(
+            False, "switched_off", f"The user has switched {channel} off for the type {name}."
+        )
     return None
 
 
@@ -112,7 +114,7 @@ def _below_minimum(case: Case, channel: str) -> Outcome | None:
 def _paused(case: Case, channel: str) -> Outcome | None:
     until = case.preferences.muted_until
     if channel != "bell" and until is not None and case.now < until:
-        return Outcome(False, "muted_until", "The user has paused everything but the bell menu.")
+        return Outcome(False, "muted", "The user has paused everything but the bell menu.")
     return None
 
 
