@@ -40,4 +40,4 @@ async def open_pages(chromium: Browser) -> AsyncIterator[OpenPage]:
             return page
 
         yield open_page
-    assert complaints == []
+    assert not complaints, complaints
