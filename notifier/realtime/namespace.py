@@ -7,16 +7,16 @@ import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import orjson
 from socketio import exceptions
 
-from notifier.core.feed import Feed, Visit, synced
+from notifier.core.feed import Feed, Replay, Visit, synced
 from notifier.core.models import Cursor, Entry, Kind, Preferences, Principal, Revocation, now_ms
 from notifier.core.ports import Authenticator
-from notifier.core.schemas import REFRESH, load
+from notifier.core.schemas import REFRESH, TOPIC, load
 from notifier.core.types import TypeCatalogue
 from notifier.core.validity import remaining
 from notifier.core.views import hidden_from
@@ -61,6 +61,10 @@ class _Session:
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
     audiences: set[str] = field(default_factory=set)
     timer: asyncio.TimerHandle | None = None
+    live: bool = False
+    """Whether it has got its past: until then no further logs are joined."""
+    moved: bool = False
+    """Whether there are logs to be joined once it is live."""
 
     @property
     def user(self) -> str:
@@ -68,16 +72,20 @@ class _Session:
 
 
 class _Settled(NamedTuple):
-    """A user as of now, and which logs the connection has joined and left to follow it."""
+    """A user as of now, and which logs the connection has joined and left to follow it.
+
+    ``begun`` is what stands in the new logs behind where the user's view of them begins.
+    """
 
     visit: Visit
     joined: Cursor
+    begun: Replay
     left: Sequence[str]
 
-    @property
-    def moves(self) -> dict[str, Any]:
-        """What of it clients are told."""
-        moves = {"joined": str(self.joined), "left": self.left}
+    def moves(self, known: Collection[str]) -> dict[str, Any]:
+        """What of it clients are told who know of these logs already."""
+        joined = Cursor({a: seq for a, seq in self.joined.items() if a not in known})
+        moves = {"joined": str(joined), "left": [a for a in self.left if a not in known]}
         return {name: value for name, value in moves.items() if value}
 
 
@@ -178,8 +186,11 @@ class NotificationsNamespace:
         self._users[session.user].add(session)
         self._rooms.hold(NAMESPACE, session.sid)
         try:
-            await self._enter(session, [f"user:{session.user}"])
-            session.visit = (await self._settle(session)).visit
+            async with session.settling:
+                await self._enter(session, [f"user:{session.user}"])
+                visit = (await self._settle(session)).visit
+                await self._enter(session, visit.view.audiences)
+            session.visit = visit
         except BaseException:
             await self._forget(session)
             raise
@@ -199,17 +210,28 @@ class NotificationsNamespace:
         except RequestError as error:
             self._close(session, error.code)
             return
-        for entry in replay.entries:
-            await self._server.drained(sid, NAMESPACE)
-            if entry.audience in session.audiences:  # else its role was taken away meanwhile
-                self._rooms.send_to(NAMESPACE, sid, _entry_frame(entry))
+        await self._show(session, replay.entries)
         self._send(sid, "synced", synced(visit, replay, counts))
-        position = replay.cursor
+        self._release(session, replay.cursor)
+        async with session.settling:
+            session.live = True
+        if session.moved:
+            await self._keep_up(session)
+
+    async def _show(self, session: _Session, entries: Sequence[Entry]) -> None:
+        """The past, at the client's pace."""
+        for entry in entries:
+            await self._server.drained(session.sid, NAMESPACE)
+            if entry.audience in session.audiences:  # else its role was taken away meanwhile
+                self._rooms.send_to(NAMESPACE, session.sid, _entry_frame(entry))
+
+    def _release(self, session: _Session, position: Mapping[str, int]) -> None:
+        """Let the live entries through that were held and stand behind a position."""
 
         def is_new(room: str | None, seq: object) -> bool:
             return not isinstance(seq, int) or seq > position.get(room or "", 0)
 
-        self._rooms.release(NAMESPACE, sid, is_new)
+        self._rooms.release(NAMESPACE, session.sid, is_new)
 
     # A connection closes
 
@@ -256,23 +278,73 @@ class NotificationsNamespace:
     async def _settle(self, session: _Session, principal: Principal | None = None) -> _Settled:
         """Bring the connection into exactly the logs that its user belongs to by now.
 
-        ``principal`` replaces that of the connection. Raises ``StoreUnavailable``, or
-        ``Unauthenticated`` for a revoked token; then nothing has changed.
+        One at a time, under ``session.settling``. ``principal`` replaces that of the connection.
+        Raises ``StoreUnavailable``, or ``Unauthenticated`` for a revoked token; then nothing has
+        changed.
+        """
+        principal = await self._authenticator.recheck(principal or session.principal)
+        visit = await self._feed.visit(principal)
+        floors = visit.view.floors
+        new = floors.keys() - session.audiences
+        joined = Cursor({a: floors[a] for a in sorted(new)}) if session.live else Cursor()
+        begun = await self._begin(session, visit, joined)
+        left = sorted(session.audiences - floors.keys())
+        await self._leave(session, left)
+        session.moved = not session.live and bool(new)
+        session.principal = principal
+        self._apply_preferences(session, visit.subscriber.preferences)
+        self._hide(session)
+        return _Settled(visit, joined, begun, left)
+
+    async def _begin(self, session: _Session, visit: Visit, floors: Cursor) -> Replay:
+        """Join these logs; what stands in them behind where the user's view of them begins."""
+        await self._enter(session, floors)
+        if all(self._hub.position(a) == floors[a] for a in floors.keys() & session.audiences):
+            return Replay((), floors, recovered=True)
+        try:
+            return await self._feed.replay(
+                replace(visit, view=replace(visit.view, floors=floors)), floors
+            )
+        except RequestError:
+            await self._leave(session, floors)
+            raise
+
+    async def _follow(
+        self,
+        session: _Session,
+        principal: Principal | None = None,
+        *,
+        news: Mapping[str, Any] | None = None,
+        known: Collection[str] = (),
+    ) -> None:
+        """Go on in the logs that the user belongs to by now; tell the client which, and ``news``.
+
+        New logs go on from where they begin. Of those ``known`` the client has heard. Raises what
+        ``_settle`` raises.
         """
         async with session.settling:
-            principal = await self._authenticator.recheck(principal or session.principal)
-            visit = await self._feed.visit(principal)
-            before, now = set(session.audiences), set(visit.view.audiences)
-            await self._enter(session, now - before)
-            await self._leave(session, before - now)
-            session.principal = principal
-            self._apply_preferences(session, visit.subscriber.preferences)
-            self._hide(session)
-            return _Settled(visit, self._stand(session, now - before), sorted(before - now))
+            position = Cursor()
+            if session.live:
+                self._rooms.hold(NAMESPACE, session.sid)
+            try:
+                settled = await self._settle(session, principal)
+                if not settled.begun.recovered:
+                    self._close(session, "resync")
+                    return
+                if state := {**settled.moves(known), **(news or {})}:
+                    self._send(session.sid, "state", state)
+                await self._show(session, settled.begun.entries)
+                position = settled.begun.cursor
+            finally:
+                if session.live:
+                    self._release(session, position)
 
-    def _stand(self, session: _Session, audiences: Collection[str]) -> Cursor:
-        """Where the logs stand that the connection is in."""
-        return Cursor({a: self._hub.position(a) for a in session.audiences.intersection(audiences)})
+    async def _keep_up(self, session: _Session, **options: Any) -> None:
+        """Follow, or send the client away: it comes back to the logs it belongs to."""
+        try:
+            await self._follow(session, **options)
+        except RequestError as error:
+            self._close(session, error.code)
 
     def _hide(self, session: _Session) -> None:
         """Keep what must not reach the connection, as long as there is one."""
@@ -316,10 +388,8 @@ class NotificationsNamespace:
         principal = await self._verified(load(REFRESH, args)["token"])
         if principal.id != session.user:
             raise Forbidden("The token belongs to another user.")
-        settled = await self._settle(session, principal)
+        await self._follow(session, principal)
         self._watch_expiry(session)
-        if settled.moves:
-            self._send(session.sid, "state", settled.moves)
         expires_at = principal.expires_at or 0
         return {"expires_in": max(0.0, (expires_at - now_ms()) / 1000)}
 
@@ -332,7 +402,7 @@ class NotificationsNamespace:
                 self._close(session, "revoked")
             else:
                 if left != session.principal:
-                    self._spawn(self._follow(session, {}))
+                    self._spawn(self._keep_up(session))
 
     # Events of the client
 
@@ -381,12 +451,17 @@ class NotificationsNamespace:
 
     async def _subscribe_topic(self, session: _Session, args: object) -> object:
         answer = await self._feed.subscribe_topic(session.principal, args, origin=session.sid)
-        await self._settle(session)
-        return {"cursor": str(self._stand(session, Cursor.parse(answer["cursor"])))}
+        [audience] = Cursor.parse(answer["cursor"])
+        async with session.settling:
+            if audience in session.audiences:
+                return {"cursor": str(Cursor({audience: self._hub.position(audience)}))}
+        # What has been published since then comes behind the answer, which is sent first.
+        self._spawn(self._keep_up(session, known=[audience]))
+        return answer
 
     async def _unsubscribe_topic(self, session: _Session, args: object) -> object:
         answer = await self._feed.unsubscribe_topic(session.principal, args, origin=session.sid)
-        await self._settle(session)
+        await self._follow(session, known=[f"topic:{load(TOPIC, args)['topic']}"])
         return answer
 
     # What the hub delivers
@@ -418,8 +493,9 @@ class NotificationsNamespace:
         if not sessions:
             return
         if event == "state" and ("joined" in data or "left" in data):
+            news = {key: value for key, value in data.items() if key not in ("joined", "left")}
             for session in sessions:
-                self._spawn(self._follow(session, data))
+                self._spawn(self._keep_up(session, news=news))
             return
         if event == "preferences":
             preferences = Preferences.from_dict(data)
@@ -427,17 +503,6 @@ class NotificationsNamespace:
                 self._apply_preferences(session, preferences)
         skipped = () if skip is None else (skip,)
         self._rooms.send(NAMESPACE, f"user:{user}", _frame(event, data), skip=skipped)
-
-    async def _follow(self, session: _Session, state: Mapping[str, Any]) -> None:
-        """Another device subscribed to a topic, or ended a subscription: so does this one."""
-        try:
-            settled = await self._settle(session)
-        except RequestError as error:
-            self._close(session, error.code)  # it comes back to the logs it belongs to
-            return
-        rest = {key: value for key, value in state.items() if key not in ("joined", "left")}
-        if rest or settled.moves:
-            self._send(session.sid, "state", {**settled.moves, **rest})
 
     def _apply_preferences(self, session: _Session, preferences: Preferences) -> None:
         if preferences.version >= session.preferences.version:

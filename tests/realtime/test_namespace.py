@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -541,6 +542,78 @@ async def test_a_subscription_takes_effect_on_all_connections(site: Running) -> 
         assert phone.got("state") == []
         rooms = site.node.rooms.get_rooms(laptop.sid, NAMESPACE)
         assert "topic:news" not in rooms
+
+
+def publishing_before(site: Running, call: str, **fields: Any) -> None:
+    """Once a call of the feed has done its work, something is published before it returns."""
+    original = getattr(site.node.feed, call)
+
+    async def slow(*args: Any, **options: Any) -> Any:
+        answer = await original(*args, **options)
+        setattr(site.node.feed, call, original)
+        await site.publish(**fields)
+        return answer
+
+    setattr(site.node.feed, call, slow)
+
+
+async def test_what_comes_while_a_topic_is_joined_is_shown(site: Running) -> None:
+    """From where the subscription begins, behind the answer; on the other devices as well."""
+    async with site.synced("ada") as laptop, site.wire.session() as socket:
+        await connect(socket, {"token": token("ada")})
+        assert '"synced"' in await socket.text()
+        publishing_before(site, "subscribe_topic", to="topic:news", title="first")
+        await socket.send(f'42{NAMESPACE},1["subscribe_topic",{{"topic":"news"}}]')
+        answer = await socket.text()
+        assert answer.startswith(f"43{NAMESPACE},1")
+        assert "topic:news=0" in answer
+        assert '"first"' in await socket.text()
+        await site.publish("topic:news", "second")
+        assert '"second"' in await socket.text()
+        await laptop.until("notification", 2)
+        assert laptop.titles == ["first", "second"]
+        assert laptop.got("state") == [{"joined": "topic:news=0"}]
+
+
+async def test_what_comes_while_a_topic_is_joined_comes_once(site: Running) -> None:
+    """Whether it was stored before the log was joined, or delivered while its past is read."""
+    async with site.synced("ada") as ada:
+        await site.publish("topic:news", "too early")
+        publishing_before(site, "subscribe_topic", to="topic:news", title="past")
+        publishing_before(site, "replay", to="topic:news", title="live")
+        await ada.call("subscribe_topic", {"topic": "news"})
+        await ada.until("notification", 2)
+        await ada.settled()
+        assert ada.titles == ["past", "live"]
+
+
+async def test_a_topic_followed_during_the_replay_is_joined_behind_it(site: Running) -> None:
+    """``synced`` comes first, then where the log begins and what it holds."""
+    replay = site.node.feed.replay
+
+    async def replay_while_another_device_subscribes(*args: Any) -> Any:
+        site.node.feed.replay = replay  # type: ignore[method-assign]
+        await site.node.feed.subscribe_topic(Principal("ada"), {"topic": "news"})
+        await site.publish("topic:news", "first")
+        await until(lambda: not site.node.namespace._tasks)
+        return await replay(*args)
+
+    site.node.feed.replay = replay_while_another_device_subscribes  # type: ignore[method-assign]
+    async with site.synced("ada") as ada:
+        await ada.until("notification")
+        assert [name for name, _ in ada.events] == ["synced", "state", "notification"]
+        assert ada.got("state") == [{"joined": "topic:news=0"}]
+
+
+async def test_who_joins_a_log_that_holds_too_much_loads_again(site: Running) -> None:
+    """The connection is closed with ``resync``: it comes back and is told to load its feed."""
+    await asyncio.gather(*(site.publish("role:admin") for _ in range(REPLAY_LIMIT + 1)))
+    async with site.synced("ada") as ada:
+        with contextlib.suppress(Exception):
+            await ada.ask("refresh_token", {"token": token("ada", roles=("admin",))})
+        [goodbye] = await ada.until("goodbye")
+        assert goodbye["reason"] == "resync"
+    await until(lambda: nobody_is_here(site))
 
 
 async def test_subscribing_twice_moves_nobody(site: Running) -> None:
