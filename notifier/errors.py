@@ -14,6 +14,7 @@ NotifierError
     ├── RateLimited         429  wait ``retry_after`` seconds
     ├── UnknownEvent        404  no such Socket.IO event
     ├── StoreUnavailable    503  nothing was accepted; try again after ``retry_after`` seconds
+    ├── QueueUnavailable    503  it may be queued or not; repeat it with its idempotency key
     └── Overloaded          503  the node is full or leaving; come back in ``retry_after`` seconds
 
 Errors of drivers (SQLite, MongoDB, Redis) are turned into these where they arise and never reach
@@ -155,6 +156,16 @@ class StoreUnavailable(RequestError):
     code = "store_unavailable"
     status = 503
     title = "The store is not available"
+    default_retry_after = 2.0
+
+
+class QueueUnavailable(RequestError):
+    """The queue, or the server behind a URL, did not confirm in time. Whether it has got the
+    notification is not known: the same call with the same idempotency key finds out."""
+
+    code = "queue_unavailable"
+    status = 503
+    title = "The queue is not available"
     default_retry_after = 2.0
 
 

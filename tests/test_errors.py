@@ -40,6 +40,7 @@ CODES = {
     "rate_limited": {429},
     "store_unavailable": {503},
     "overloaded": {503},
+    "queue_unavailable": {503},
 }
 """The codes of the protocol and their statuses."""
 

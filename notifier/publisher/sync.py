@@ -1,0 +1,154 @@
+"""``SyncPublisher``: the same for services without asyncio: Flask, Django, Celery, scripts.
+
+It runs a ``Publisher`` on an event loop in a thread of its own, one in each process that uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+from notifier.errors import InvalidRequest
+from notifier.publisher.publisher import CHUNK, PATIENCE_SECONDS, Fields, Publisher, To, at_index
+from notifier.queue.messages import Outcome
+
+Answer = TypeVar("Answer")
+
+Work = Callable[[Publisher], Coroutine[Any, Any, Answer]]
+
+
+class SyncPublisher:
+    """Takes the same arguments as ``Publisher`` and raises the same errors; each call waits.
+
+    Threads may share one. A process that was forked from one that used it connects anew. It is
+    closed when the process ends, if not before.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str = "publisher",
+        key: str | None = None,
+        channel: str = "notifier",
+        verify_tls: bool = True,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._publisher = partial(
+            Publisher,
+            url,
+            name=name,
+            key=key,
+            channel=channel,
+            verify_tls=verify_tls,
+            patience=patience,
+        )
+        self._publisher()  # wrong settings are told here, not at the first notification
+        self._lock = threading.Lock()
+        self._worker: _Worker | None = None
+        _all.add(self)
+
+    def publish(self, to: To, title: str, **fields: Unpack[Fields]) -> str:
+        """See ``Publisher.publish``."""
+        return self._call(lambda publisher: publisher.publish(to, title, **fields))
+
+    def publish_many(self, notifications: Iterable[Mapping[str, Any]]) -> list[str]:
+        """See ``Publisher.publish_many``. The iterable is read in the caller's own thread."""
+        ids: list[str] = []
+        source = iter(notifications)
+        while chunk := list(islice(source, CHUNK)):
+            try:
+                ids += self._call(partial(Publisher.publish_many, notifications=chunk))
+            except InvalidRequest as error:
+                raise at_index(len(ids), error) from None
+        return ids
+
+    def withdraw(self, notification_id: str) -> None:
+        """See ``Publisher.withdraw``."""
+        self._call(lambda publisher: publisher.withdraw(notification_id))
+
+    def outcome(self, notification_id: str) -> Outcome:
+        """See ``Publisher.outcome``."""
+        return self._call(lambda publisher: publisher.outcome(notification_id))
+
+    def close(self) -> None:
+        """Finish what is under way and disconnect. It may be used again afterwards."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _call(self, work: Work[Answer]) -> Answer:
+        with self._lock:
+            if self._worker is None:
+                self._worker = _Worker(self._publisher())
+            worker = self._worker
+        return worker.call(work)
+
+    def _forget(self) -> None:
+        """In a fork: its parent's thread is not here, and its parent's connections are not ours."""
+        if self._worker is not None:
+            _orphans.append(self._worker)
+        self._lock = threading.Lock()
+        self._worker = None
+
+
+class _Worker:
+    """A thread with an event loop and the publisher that belongs to it."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self._loop.run_forever, name="notifier-publisher", daemon=True
+        )
+        self._thread.start()
+
+    def call(self, work: Work[Answer]) -> Answer:
+        return asyncio.run_coroutine_threadsafe(work(self._publisher), self._loop).result()
+
+    def close(self) -> None:
+        self.call(Publisher.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+_all: weakref.WeakSet[SyncPublisher] = weakref.WeakSet()
+
+_orphans: list[_Worker] = []
+"""Kept for ever: collecting them would tidy up what the parent process still uses."""
+
+
+def _after_fork() -> None:
+    for publisher in _all:
+        publisher._forget()  # noqa: SLF001
+
+
+def _at_exit() -> None:
+    for publisher in list(_all):
+        publisher.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)
