@@ -41,6 +41,21 @@ const inlineCss = {
 };
 
 /**
+ * The client opens WebSockets through a manager and nothing else: the library's other transports, and its way to look
+ * managers up, stay out.
+ */
+const websocketOnly = {
+  name: "websocket-only",
+  setup(bundle) {
+    const replace = (filter, contents) =>
+      bundle.onLoad({ filter }, ({ path }) => ({ contents, resolveDir: dirname(path) }));
+    const transports = /engine\.io-client\/build\/esm\/transports\/(polling|polling-xhr|polling-fetch|webtransport)\.js$/;
+    replace(transports, 'export { WS as Fetch, WS as Polling, WS as WT, WS as XHR } from "./websocket.js"');
+    replace(/socket\.io-client\/build\/esm\/index\.js$/, 'export { Manager } from "./manager.js"');
+  },
+};
+
+/**
  * The demos are written like applications; their pages find the client where the server puts it. The
  * bindings become part of the page's script: they have to share its copy of the framework.
  */
@@ -78,7 +93,7 @@ const shared = {
   target: "es2022",
   charset: "utf8",
   legalComments: "none",
-  plugins: [inlineCss],
+  plugins: [inlineCss, websocketOnly],
 };
 
 const PRODUCTION = {

@@ -5,7 +5,16 @@ export type { ConnectionState } from "./client/connection.ts";
 export type { TypeInfo } from "./client/catalogue.ts";
 export { safeImage, safeUrl } from "./client/url.ts";
 export { NotifierError } from "./client/errors.ts";
-export type { Counts, Entry, FeedEntry, Priority, StateChange } from "./client/protocol.ts";
+export {
+  type Channel,
+  type Day,
+  DEFAULT_PREFERENCES,
+  type Preferences,
+  type PreferencesChange,
+  type QuietHours,
+} from "./client/preferences.ts";
+export type { Counts, Entry, FeedEntry, Priority, Sender, StateChange } from "./client/protocol.ts";
+export type { Decision, Rule } from "./display/display.ts";
 export type { Item } from "./inbox/inbox.ts";
 export type { Transport } from "./links/link.ts";
 export { ago, exactly } from "./locales/ago.ts";

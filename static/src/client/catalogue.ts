@@ -9,9 +9,12 @@ export interface TypeInfo {
   color: string;
   placement: "top" | "bottom";
   priority: Priority;
-  /** `bell`, `toast`, `modal`, `browser`. */
-  display: readonly string[];
+  /** `bell`, `toast`, `modal`, `browser`, `push`; null: the priority of each notification decides. */
+  display: readonly string[] | null;
+  /** False: nobody can switch it off. */
   mutable: boolean;
+  /** Whether it may be summed up once an hour or a day. */
+  digest: boolean;
 }
 
 /** For a type the catalogue does not know: shown plainly rather than not at all. */
@@ -21,13 +24,15 @@ export const NEUTRAL: TypeInfo = {
   color: "grey",
   placement: "bottom",
   priority: "normal",
-  display: ["bell", "toast"],
+  display: null,
   mutable: true,
+  digest: true,
 };
 
 /** The types this user may receive, fetched once; asked for again after a failure. */
 export class Catalogue {
-  #types: ReadonlyMap<string, TypeInfo> = new Map();
+  /** By name; empty until they are here. */
+  types: ReadonlyMap<string, TypeInfo> = new Map();
   #request: Promise<void> | undefined;
 
   constructor(
@@ -37,7 +42,7 @@ export class Catalogue {
   ) {}
 
   info(type: string): TypeInfo {
-    return this.#types.get(type) ?? NEUTRAL;
+    return this.types.get(type) ?? NEUTRAL;
   }
 
   /** Without types notifications look neutral, so a failure is nobody's; the next connection loads again. */
@@ -52,7 +57,7 @@ export class Catalogue {
     const response = await fetch(`${this.url}/v1/types`, { headers: { Authorization: authorization } });
     if (!response.ok) throw new Error(`The type catalogue was answered with ${response.status}.`);
     const { types } = (await response.json()) as { types: Record<string, Partial<TypeInfo>> };
-    this.#types = new Map(Object.entries(types).map(([name, info]) => [name, { ...NEUTRAL, ...info }]));
+    this.types = new Map(Object.entries(types).map(([name, info]) => [name, { ...NEUTRAL, ...info }]));
     this.loaded();
   }
 }

@@ -96,7 +96,7 @@ export class Connection {
   };
 
   #join(open: LinkFactory): Link {
-    return open(this.url, () => this.#credentials(), {
+    return open(this.url, (stale) => this.#credentials(stale), {
       opened: (carrier) => {
         this.#transport = carrier.transport;
         this.listener.opened(carrier);
@@ -107,8 +107,9 @@ export class Connection {
     });
   }
 
-  async #credentials(): Promise<Credentials> {
-    const token = await this.tokens.current().catch(({ message }: Error) => {
+  async #credentials(stale: string | undefined): Promise<Credentials> {
+    const wanted = stale === undefined ? this.tokens.current() : this.tokens.insteadOf(stale);
+    const token = await wanted.catch(({ message }: Error) => {
       throw new NotifierError("no_token", message);
     });
     const since = this.since();
@@ -129,6 +130,7 @@ export class Connection {
   }
 
   #caughtUp(): void {
+    clearTimeout(this.#timer);
     this.#backoff.reset();
     this.#renewedToken = false;
     this.#change("online");
@@ -155,6 +157,8 @@ export class Connection {
     if (!REFUSED_FOR_GOOD.has(error.code)) return this.#retry(error.retryAfter);
     this.tokens.forget();
     if (error.code === "forbidden" || this.#renewedToken || !this.tokens.renewable) {
+      // What this one may not do, another tab of the user may.
+      this.#link.close();
       return this.#change("unauthenticated");
     }
     this.#renewedToken = true;

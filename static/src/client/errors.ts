@@ -15,3 +15,8 @@ export class NotifierError extends Error {
     super(message);
   }
 }
+
+/** Whatever went wrong without the server: there is no connection. */
+export function asProblem(error: unknown): NotifierError {
+  return error instanceof NotifierError ? error : new NotifierError("offline", (error as Error).message);
+}

@@ -7,47 +7,66 @@ const SPREAD_MS = 5_000;
 
 export interface ExpiryListener {
   expired(ids: readonly string[]): void;
-  /** Some time after items expired: exact counts may be asked for. */
+  /** Some time after something expired: exact counts may be asked for. */
   settled(): void;
 }
 
-/** Says when items reach their `expires_at`. One timer, set for the next of them. */
+/** Says when items, and what is counted but not loaded, reach their end. One timer, set for the next of them. */
 export class Expiry {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
   #items: readonly Item[] = [];
+  #until: string | null = null;
+  /** Ids and times for which the counts were asked already: where our clock is ahead, the server still has them. */
+  readonly #settled = new Set<string>();
 
   constructor(private readonly listener: ExpiryListener) {}
 
-  watch(items: readonly Item[]): void {
-    if (items === this.#items) return;
+  /** `until`: when the first of all that is counted expires. */
+  watch(items: readonly Item[], until: string | null): void {
+    if (items === this.#items && until === this.#until) return;
     this.#items = items;
-    clearTimeout(this.#timer);
-    if (items.length === 0) return;
-    const next = Math.min(...items.map(expiresAt));
-    const wait = Math.min(LONGEST_TIMER_MS, Math.max(0, next - Date.now()));
-    this.#timer = setTimeout(() => this.#check(), wait);
+    this.#until = until;
+    this.#arm();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#settleTimer);
     this.#items = [];
+    this.#until = null;
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const next = Math.min(this.#untilTime(), ...this.#items.map(({ expires_at }) => time(expires_at)));
+    if (next === Infinity) return;
+    const wait = Math.min(LONGEST_TIMER_MS, Math.max(0, next - Date.now()));
+    this.#timer = setTimeout(() => this.#check(), wait);
+  }
+
+  #untilTime(): number {
+    return this.#until && !this.#settled.has(this.#until) ? time(this.#until) : Infinity;
   }
 
   #check(): void {
-    const items = this.#items;
     const now = Date.now();
-    const gone = items.filter((item) => expiresAt(item) <= now);
-    this.#items = [];
-    if (gone.length === 0) return this.watch(items);
-    this.listener.expired(gone.map((item) => item.id));
+    const gone = this.#items.filter(({ expires_at }) => time(expires_at) <= now).map(({ id }) => id);
+    const over = this.#untilTime() <= now ? [...gone, this.#until!] : gone;
+    if (over.some((name) => !this.#settled.has(name))) this.#settle();
+    for (const name of over) this.#settled.add(name);
+    // Whoever hears it hands back what is left.
+    if (gone.length) this.listener.expired(gone);
+    else this.#arm();
+  }
+
+  #settle(): void {
     clearTimeout(this.#settleTimer);
     this.#settleTimer = setTimeout(() => this.listener.settled(), Math.random() * SPREAD_MS);
   }
 }
 
 /** A time that cannot be read never comes. */
-function expiresAt(item: Item): number {
-  return Date.parse(item.expires_at) || Infinity;
+function time(text: string): number {
+  return Date.parse(text) || Infinity;
 }

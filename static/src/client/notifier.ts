@@ -1,7 +1,10 @@
 import * as inboxes from "../inbox/inbox.ts";
 import type { Inbox } from "../inbox/inbox.ts";
+import { type Decision, decide } from "../display/display.ts";
+import type { Item } from "../inbox/inbox.ts";
 import type { LinkFactory, Transport } from "../links/link.ts";
 import { linkOver } from "../links/ladder.ts";
+import { type Action, ALONE, type JoinTabs, type Tabs } from "../tabs/tabs.ts";
 import { Catalogue, type TypeInfo } from "./catalogue.ts";
 import { Connection } from "./connection.ts";
 import { formatCursor, furthest, type Position, parseCursor } from "./cursor.ts";
@@ -9,7 +12,17 @@ import { Emitter } from "./emitter.ts";
 import type { NotifierError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
 import { Feed } from "./feed.ts";
-import type { Entry, RequestName, Requests, StateChange, SyncAnswer, Synced } from "./protocol.ts";
+import { CHANNELS, type Channel, type Preferences, type PreferencesChange, Settings } from "./preferences.ts";
+import type {
+  ActionName,
+  Counts,
+  Entry,
+  RequestName,
+  Requests,
+  StateChange,
+  SyncAnswer,
+  Synced,
+} from "./protocol.ts";
 import { type LogEvent, Reader } from "./reader.ts";
 import type { NotifierEvents, Snapshot } from "./snapshot.ts";
 import { type TokenSource, Tokens } from "./tokens.ts";
@@ -26,10 +39,14 @@ export class Notifier {
   #gapless = false;
   #undoTimer: ReturnType<typeof setTimeout> | undefined;
   #seeing: Promise<void> | undefined;
+  /** Actions that the server has not answered yet: its counts do not know the later ones. */
+  #acting = 0;
   readonly #listeners = new Emitter<{ snapshot: Snapshot }>();
   readonly #events = new Emitter<NotifierEvents>();
   readonly #catalogue: Catalogue;
   readonly #connection: Connection;
+  readonly #tabs: Tabs;
+  readonly #settings = new Settings(() => this.#publish());
   readonly #reader = new Reader({
     cursor: () => this.#inbox.cursor,
     take: (event, position) => this.#take(event, position),
@@ -52,10 +69,16 @@ export class Notifier {
     url: string,
     source: TokenSource,
     link: LinkFactory,
+    joinTabs: JoinTabs = ALONE,
   ) {
     const tokens = new Tokens(source);
+    this.#tabs = joinTabs({
+      changed: () => this.#publish(),
+      acted: (action, outcome) => this.#mirror(action, outcome),
+      toastsClosed: (ids) => this.#events.emit("toastsClosed", { ids }),
+    });
     this.#catalogue = new Catalogue(url, tokens, () => this.#events.emit("types", undefined));
-    this.#connection = new Connection(url, link, tokens, () => this.#since(), {
+    this.#connection = new Connection(url, this.#tabs.share(link), tokens, () => this.#since(), {
       changed: () => this.#publish(),
       opened: ({ gapless }) => {
         this.#gapless = gapless;
@@ -69,7 +92,7 @@ export class Notifier {
       event: (name, payload) => {
         this.#events.emit("wire", { direction: "in", name, payload });
         if (name === "synced") this.#synced(payload as Synced);
-        else if (name === "preferences") this.#feed.refresh();
+        else if (name === "preferences") this.#prefer(payload as Preferences);
         else if (name === "notification" || name === "removed" || name === "state") {
           this.#reader.accept({ name, payload } as LogEvent);
         }
@@ -100,6 +123,18 @@ export class Notifier {
     return this.#catalogue.info(name);
   }
 
+  /** The types this user may receive, by name; empty until they are here. */
+  get types(): ReadonlyMap<string, TypeInfo> {
+    return this.#catalogue.types;
+  }
+
+  /** Where a notification is shown now, and which rule says so. */
+  displayOf(item: Entry): Readonly<Record<Channel, Decision>> {
+    const [info, now] = [this.typeInfo(item.type), new Date()];
+    const decisions = CHANNELS.map((channel) => [channel, decide(channel, item, info, this.#settings.now, now)]);
+    return Object.fromEntries(decisions) as Record<Channel, Decision>;
+  }
+
   connect(): void {
     globalThis.addEventListener?.("pagehide", this.#leave);
     this.#connection.connect();
@@ -115,29 +150,25 @@ export class Notifier {
 
   /** Goes on over these transports, the best first, from where it is. */
   useTransports(transports: readonly Transport[]): void {
-    this.#connection.use(linkOver(transports));
+    this.#connection.use(this.#tabs.share(linkOver(transports)));
   }
 
   // Actions show at once and are taken back when the server refuses; they reject with a NotifierError.
 
   markRead(ids: readonly string[]): Promise<void> {
-    const all = this.#aliases(ids);
-    return this.#act((inbox) => inboxes.markRead(inbox, all, true), "mark_read", { ids: all });
+    return this.#act("mark_read", { ids: this.#aliases(ids) });
   }
 
   markUnread(ids: readonly string[]): Promise<void> {
-    const all = this.#aliases(ids);
-    return this.#act((inbox) => inboxes.markRead(inbox, all, false), "mark_unread", { ids: all });
+    return this.#act("mark_unread", { ids: this.#aliases(ids) });
   }
 
   dismiss(ids: readonly string[]): Promise<void> {
-    const all = this.#aliases(ids);
-    return this.#act((inbox) => inboxes.remove(inbox, all), "dismiss", { ids: all });
+    return this.#act("dismiss", { ids: this.#aliases(ids) });
   }
 
   markAllRead(): Promise<void> {
-    const cursor = formatCursor(this.#inbox.cursor);
-    return this.#act(inboxes.markAllRead, "mark_read", { all: true, cursor });
+    return this.#act("mark_read", { all: true, cursor: formatCursor(this.#inbox.cursor) });
   }
 
   /** Marks everything seen. Calls that come while one is on its way are answered by one more. */
@@ -145,9 +176,12 @@ export class Notifier {
     if (this.#inbox.unseen === 0) return;
     await this.#seeing?.catch(() => undefined);
     if (this.#inbox.unseen === 0) return;
-    const cursor = formatCursor(this.#inbox.cursor);
-    this.#seeing = this.#act(inboxes.markSeen, "mark_seen", { cursor });
+    this.#seeing = this.#act("mark_seen", { cursor: formatCursor(this.#inbox.cursor) });
     await this.#seeing;
+  }
+
+  setPreferences(change: PreferencesChange): Promise<void> {
+    return this.#tellFailure(this.#change(change, this.#request("set_preferences", change)));
   }
 
   /** Empties the inbox. For six seconds `undoClear` takes it back; only then the server is told. */
@@ -173,11 +207,18 @@ export class Notifier {
     return this.#feed.loadMore();
   }
 
+  /** Says in all tabs that these notifications need no toast any more. */
+  closeToasts(items: readonly Item[]): void {
+    this.#tabs.closeToasts(items.map((item) => item.notification_id));
+  }
+
   #since(): string | undefined {
     return this.#known ? formatCursor(this.#inbox.cursor) : undefined;
   }
 
-  #synced({ cursor, counts, recovered }: Synced): void {
+  #synced({ cursor, counts, recovered, preferences }: Synced): void {
+    if (preferences) this.#settings.take(preferences);
+    else if (!this.#settings.known) this.#askPreferences();
     if (!recovered && this.#known) this.#reset();
     this.#known = true;
     if (!this.#gapless) this.#reader.live();
@@ -198,10 +239,10 @@ export class Notifier {
   }
 
   #arrive(entry: Entry, replayed: boolean): void {
-    const before = this.#inbox;
-    this.#update(inboxes.arrive(before, entry));
+    const isNew = !this.#inbox.items.some((old) => old.notification_id === entry.notification_id);
+    this.#remove(entry.replaces ?? []);
+    this.#update(inboxes.arrive(this.#inbox, entry));
     const item = this.#inbox.items[0];
-    const isNew = !before.items.some((old) => old.notification_id === entry.notification_id);
     if (item && isNew) this.#events.emit("notification", { item, replayed });
   }
 
@@ -240,19 +281,56 @@ export class Notifier {
     this.#inbox = { ...inboxes.EMPTY, cleared: this.#inbox.cleared };
   }
 
-  async #act<N extends "mark_read" | "mark_unread" | "dismiss" | "mark_seen">(
-    change: (inbox: Inbox) => Inbox,
-    name: N,
-    args: Requests[N][0],
-  ): Promise<void> {
+  #act<N extends ActionName>(name: N, args: Requests[N][0]): Promise<void> {
+    return this.#tellFailure(this.#show(name, args, this.#request(name, args)));
+  }
+
+  /** Shows an action at once, and takes it back when its outcome is none. */
+  async #show<N extends ActionName>(name: N, args: Requests[N][0], outcome: Promise<Counts>): Promise<void> {
     const before = this.#inbox;
-    const after = change(before);
+    const after = inboxes.act(before, name, args);
     this.#update(after);
+    this.#acting++;
     try {
-      const counts = await this.#request(name, args);
-      this.#update(inboxes.withCounts(this.#inbox, counts));
+      const counts = await outcome;
+      if (this.#acting === 1) this.#update(inboxes.withCounts(this.#inbox, counts));
     } catch (error) {
       this.#update(inboxes.restore(this.#inbox, before, after));
+      throw error;
+    } finally {
+      this.#acting--;
+    }
+  }
+
+  async #change(change: PreferencesChange, outcome: Promise<Preferences>): Promise<void> {
+    await this.#settings.change(change, outcome);
+    this.#feed.refresh();
+  }
+
+  #prefer(preferences: Preferences): void {
+    this.#settings.take(preferences);
+    this.#feed.refresh();
+  }
+
+  /** Without them the defaults hold; the next `synced` asks again. */
+  #askPreferences(): void {
+    this.#request("get_preferences", {}).then((preferences) => this.#settings.take(preferences), () => undefined);
+  }
+
+  /** Another tab acts: so do we. */
+  #mirror(action: Action, outcome: Promise<unknown>): void {
+    const shown =
+      action.name === "set_preferences"
+        ? this.#change(action.args, outcome as Promise<Preferences>)
+        : this.#show(action.name, action.args, outcome as Promise<Counts>);
+    // Nobody may have told that tab's failure from success: the server knows.
+    shown.catch(() => this.#feed.refresh());
+  }
+
+  async #tellFailure(done: Promise<void>): Promise<void> {
+    try {
+      await done;
+    } catch (error) {
       this.#events.emit("failed", error as NotifierError);
       throw error;
     }
@@ -289,7 +367,7 @@ export class Notifier {
   #update(inbox: Inbox): void {
     if (inbox === this.#inbox) return;
     this.#inbox = inbox;
-    this.#expiry.watch(inbox.items);
+    this.#expiry.watch(inbox.items, inbox.until ?? null);
     this.#publish();
   }
 
@@ -311,6 +389,9 @@ export class Notifier {
       more: next !== null,
       problem: this.#feed.problem,
       undoable: cleared !== undefined,
+      preferences: this.#settings.now,
+      presents: this.#tabs.presents,
+      leads: this.#tabs.leads,
     };
   }
 }

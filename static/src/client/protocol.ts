@@ -1,6 +1,13 @@
 /** What travels between the client and the server; the names are those of the protocol. */
+import type { Preferences, PreferencesChange } from "./preferences.ts";
 
 export type Priority = "low" | "normal" | "high" | "critical";
+
+export interface Sender {
+  id: string;
+  name: string;
+  avatar?: string;
+}
 
 /** One notification at one place in one log, as the server delivers it. */
 export interface Entry {
@@ -12,14 +19,21 @@ export interface Entry {
   priority: Priority;
   title: string;
   body?: string;
-  sender?: { id: string; name: string; avatar?: string };
+  sender?: Sender;
   icon?: string;
   url?: string;
   data?: unknown;
   actions?: readonly { label: string; url: string }[];
   collapse_key?: string;
+  /** How many notifications this one gathers, and by whom: at most three, the newest first. */
   count?: number;
+  senders?: readonly Sender[];
+  /** The ids of entries in whose place this one comes. */
   replaces?: readonly string[];
+  /** There were too many of its kind: it is for the bell alone. */
+  silent?: boolean;
+  /** This one sums up what came since then; the newest titles, at most five. */
+  digest?: { since: string; titles: readonly string[] };
   /** RFC 3339, UTC, milliseconds. */
   created_at: string;
   expires_at: string;
@@ -35,6 +49,8 @@ export interface FeedEntry extends Entry {
 export interface Counts {
   unread: number;
   unseen: number;
+  /** When the first of those counted expires: from then on the counts are too high. */
+  until?: string | null;
 }
 
 export interface FeedPage extends Counts {
@@ -75,6 +91,8 @@ export interface Synced {
   cursor: string;
   counts: Counts;
   recovered: boolean;
+  /** Absent where only news are told. */
+  preferences?: Preferences;
 }
 
 export interface Goodbye {
@@ -89,7 +107,7 @@ export interface ServerEvents {
   removed: Removed;
   state: StateChange;
   synced: Synced;
-  preferences: unknown;
+  preferences: Preferences;
   auth_expiring: { expires_in: number };
   goodbye: Goodbye;
 }
@@ -113,11 +131,21 @@ export interface Requests {
   mark_read: [Target, Counts];
   mark_unread: [Target, Counts];
   dismiss: [Target, Counts];
-  mark_seen: [{ cursor: string }, Counts];
+  mark_seen: [Through, Counts];
+  get_preferences: [Record<never, never>, Preferences];
+  set_preferences: [PreferencesChange, Preferences];
   refresh_token: [{ token: string }, { expires_in: number }];
 }
 
 export type RequestName = keyof Requests;
 
+/** Everything up to a cursor. */
+export interface Through {
+  cursor: string;
+}
+
 /** Some entries, or everything up to a cursor. */
-export type Target = { ids: readonly string[] } | { all: true; cursor: string };
+export type Target = { ids: readonly string[] } | ({ all: true } & Through);
+
+/** What a user does with notifications. */
+export type ActionName = "mark_read" | "mark_unread" | "dismiss" | "mark_seen";

@@ -2,6 +2,7 @@ import type { Item } from "../inbox/inbox.ts";
 import type { Transport } from "../links/link.ts";
 import type { ConnectionState } from "./connection.ts";
 import type { NotifierError } from "./errors.ts";
+import type { Preferences } from "./preferences.ts";
 import type { Counts, StateChange } from "./protocol.ts";
 
 /** All there is to show, as one immutable value; a new one after every change. */
@@ -21,6 +22,12 @@ export interface Snapshot extends Readonly<Counts> {
   readonly problem: NotifierError | undefined;
   /** True while "clear all" can be taken back. */
   readonly undoable: boolean;
+  /** What the user has chosen: at once, and taken back if the server refuses. */
+  readonly preferences: Preferences;
+  /** True in the one tab of the browser that shows toasts and plays the sound. */
+  readonly presents: boolean;
+  /** True in the one tab of the browser that holds the connection. */
+  readonly leads: boolean;
 }
 
 export interface NotifierEvents {
@@ -30,6 +37,8 @@ export interface NotifierEvents {
   removed: { items: readonly Item[] };
   /** Another device of this user read, unread, saw or dismissed something. */
   state: StateChange;
+  /** The toasts of these notifications (`notification_id`) were closed in another tab. */
+  toastsClosed: { ids: readonly string[] };
   /** An action of this client was taken back. */
   failed: NotifierError;
   /** The catalogue of types arrived: `typeInfo` knows more than before. */

@@ -21,6 +21,12 @@ export class Tokens {
     this.#token = undefined;
   }
 
+  /** Another token than this one, where there may be another. */
+  async insteadOf(stale: string): Promise<string> {
+    if (this.renewable && (await this.current()) === stale) this.forget();
+    return this.current();
+  }
+
   #fetch(): Promise<string> {
     const fetched = (async () => (typeof this.source === "function" ? this.source() : this.source))();
     // A failure is not remembered: the next attempt asks again.

@@ -3,7 +3,15 @@
  * No network, no DOM, no clock.
  */
 import { type Cursor, type Position, advance, parseCursor, parsePosition, reaches } from "../client/cursor.ts";
-import type { Counts, Entry, FeedEntry, FeedPage, StateChange } from "../client/protocol.ts";
+import type {
+  ActionName,
+  Counts,
+  Entry,
+  FeedEntry,
+  FeedPage,
+  Requests,
+  StateChange,
+} from "../client/protocol.ts";
 
 /** One notification of this user, under every entry id it is known by. */
 export interface Item extends FeedEntry {
@@ -26,6 +34,7 @@ export const EMPTY: Inbox = {
   items: [],
   unread: 0,
   unseen: 0,
+  until: null,
   cursor: new Map(),
   next: null,
   loaded: false,
@@ -49,18 +58,26 @@ export function remove(inbox: Inbox, ids: readonly string[]): Inbox {
   return recount(inbox, without(inbox.items, named(ids)));
 }
 
-export function markRead(inbox: Inbox, ids: readonly string[], read: boolean): Inbox {
-  const isNamed = named(ids);
-  return recount(inbox, inbox.items.map((item) => (isNamed(item) ? withRead(item, read) : item)));
+/** What this user does: to some notifications, or to everything up to a cursor, be it loaded or not. */
+export function act<N extends ActionName>(inbox: Inbox, name: N, args: Requests[N][0]): Inbox {
+  const isSome = "ids" in args;
+  const isMeant = isSome ? named(args.ids) : reached(args.cursor);
+  const acted = recount(inbox, EFFECTS[name](inbox.items, isMeant));
+  return isSome ? acted : { ...acted, ...remaining(name, acted) };
 }
 
-/** Everything is read: the loaded items and those on pages not loaded yet. */
-export function markAllRead(inbox: Inbox): Inbox {
-  return { ...inbox, unread: 0, items: inbox.items.map((item) => withRead(item, true)) };
-}
+const EFFECTS: Readonly<Record<ActionName, (items: readonly Item[], isMeant: Test) => Item[]>> = {
+  mark_read: (items, isMeant) => items.map((item) => (isMeant(item) ? withRead(item, true) : item)),
+  mark_unread: (items, isMeant) => items.map((item) => (isMeant(item) ? withRead(item, false) : item)),
+  mark_seen: (items, isMeant) => items.map((item) => (isMeant(item) ? withSeen(item) : item)),
+  dismiss: (items, isMeant) => without(items, isMeant),
+};
 
-export function markSeen(inbox: Inbox): Inbox {
-  return { ...inbox, unseen: 0, items: inbox.items.map(withSeen) };
+/** What lies beyond the cursor of an action is loaded, so its counts are those of the items. */
+function remaining(name: ActionName, { items }: Inbox): Partial<Counts> {
+  const unread = name === "mark_seen" ? {} : { unread: count(items, isUnread) };
+  const unseen = name === "mark_read" ? {} : { unseen: count(items, isUnseen) };
+  return { ...unread, ...unseen };
 }
 
 /** What another device of the same user did. */
@@ -92,8 +109,8 @@ function changeLogs(inbox: Inbox, { joined, left = [] }: StateChange): Inbox {
 }
 
 /** Exact counts from the server. While a clear is pending they still include what is hidden. */
-export function withCounts(inbox: Inbox, { unread, unseen }: Counts): Inbox {
-  return inbox.cleared ? inbox : { ...inbox, unread, unseen };
+export function withCounts(inbox: Inbox, { unread, unseen, until = null }: Counts): Inbox {
+  return inbox.cleared ? inbox : { ...inbox, unread, unseen, until };
 }
 
 /**
@@ -116,6 +133,7 @@ export function loadNewest(inbox: Inbox, page: FeedPage): Inbox {
   return {
     ...loaded,
     next: page.next,
+    until: page.until ?? null,
     unread: Math.max(0, page.unread + count(later, isUnread) - count(early, isUnread)),
     unseen: Math.max(0, page.unseen + count(later, isUnseen) - count(early, isUnseen)),
   };

@@ -1,7 +1,7 @@
-import { NotifierError } from "../client/errors.ts";
+import { NotifierError, asProblem } from "../client/errors.ts";
 import type { RequestName, Requests } from "../client/protocol.ts";
-import type { Carrier, Credentials, Link, LinkFactory, LinkListener } from "./link.ts";
-import { Rest, asProblem } from "./rest.ts";
+import type { Ask, Carrier, Link, LinkFactory, LinkListener } from "./link.ts";
+import { Rest } from "./rest.ts";
 
 /** One opening of a link over HTTP. */
 export interface Opening {
@@ -31,7 +31,7 @@ class HttpLink implements Link {
     private readonly carrier: Carrier,
     private readonly read: Reading,
     private readonly url: string,
-    private readonly credentials: () => Promise<Credentials>,
+    private readonly credentials: Ask,
     private readonly listener: LinkListener,
   ) {}
 
@@ -60,7 +60,7 @@ class HttpLink implements Link {
 
   async #read(signal: AbortSignal): Promise<void> {
     const { token, since } = await this.credentials();
-    const rest = new Rest(this.url, token);
+    const rest = new Rest(this.url, token, async (stale) => (await this.credentials(stale)).token);
     // What was on its way when the link was closed is told nobody.
     const wanted = (tell: () => void) => void (signal.aborted || tell());
     await this.read({

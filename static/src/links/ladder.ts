@@ -1,10 +1,9 @@
 import { Backoff } from "../client/backoff.ts";
 import { NotifierError } from "../client/errors.ts";
 import type { RequestName, Requests } from "../client/protocol.ts";
-import type { Credentials, Link, LinkFactory, LinkListener, Transport } from "./link.ts";
-import { pollLink } from "./poll.ts";
+import type { Ask, Link, LinkFactory, LinkListener, Transport } from "./link.ts";
+import { lazyLink } from "./lazy.ts";
 import { socketioLink } from "./socketio.ts";
-import { sseLink } from "./sse.ts";
 import { Trial } from "./trial.ts";
 
 /** A way that gives no sign of life for so long is blocked, as far as a person who waits is concerned... */
@@ -19,16 +18,20 @@ const UNSTEADY = 2;
 const FIRST_PAUSE_MS = 10_000;
 const LONGEST_PAUSE_MS = 300_000;
 
+const fallback = () => import("./fallback.ts");
+
 const LINKS: Readonly<Record<Transport, LinkFactory>> = {
   websocket: socketioLink,
-  sse: sseLink,
-  poll: pollLink,
+  sse: lazyLink(async () => (await fallback()).sseLink),
+  poll: lazyLink(async () => (await fallback()).pollLink),
 };
 
 /** A link over the best of these transports that works. Throws a TypeError for one that is none. */
 export function linkOver(transports: readonly Transport[]): LinkFactory {
   const unknown = transports.find((name) => !Object.hasOwn(LINKS, name));
   if (unknown !== undefined || !transports.length) throw new TypeError(`There is no transport “${unknown ?? ""}”.`);
+  // Fetched while the first way is tried: later the network may be gone, or the file with a new release.
+  fallback().catch(() => undefined);
   return ladder(transports.map((name) => LINKS[name]));
 }
 
@@ -55,7 +58,7 @@ class Ladder implements Link {
   constructor(
     private readonly rungs: readonly LinkFactory[],
     private readonly url: string,
-    private readonly credentials: () => Promise<Credentials>,
+    private readonly credentials: Ask,
     private readonly listener: LinkListener,
   ) {}
 

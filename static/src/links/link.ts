@@ -12,6 +12,9 @@ export interface Credentials {
   since?: string;
 }
 
+/** Asks for credentials; `stale`: this token was called expired, another is wanted. */
+export type Ask = (stale?: string) => Promise<Credentials>;
+
 /** What is to be known of an open link. */
 export interface Carrier {
   transport: Transport;
@@ -41,8 +44,4 @@ export interface Link {
   request<N extends RequestName>(name: N, args: Requests[N][0]): Promise<Requests[N][1]>;
 }
 
-export type LinkFactory = (
-  url: string,
-  credentials: () => Promise<Credentials>,
-  listener: LinkListener,
-) => Link;
+export type LinkFactory = (url: string, credentials: Ask, listener: LinkListener) => Link;

@@ -1,4 +1,4 @@
-import { NotifierError } from "../client/errors.ts";
+import { NotifierError, asProblem } from "../client/errors.ts";
 import type { RequestName, Requests } from "../client/protocol.ts";
 import { Deadline } from "./deadline.ts";
 
@@ -7,25 +7,29 @@ const ANSWER_TIMEOUT_MS = 10_000;
 /** What a browser sends for a page that is being left may have 64 KiB, in all. */
 const KEEPALIVE_LENGTH = 16_000;
 
-type Call = readonly [method: "GET" | "POST", path: string];
+type Call = readonly [method: "GET" | "POST" | "PATCH", path: string, always?: object];
 
 /**
- * What may be asked here. What reads over HTTP has no holes to `sync`, and no need of `refresh_token`: the server
- * ends it together with its token, and the next one comes with a new token.
+ * What may be asked here. There is no need of `refresh_token`: the server ends what reads over HTTP together with its
+ * token, and the next one comes with a new token.
  */
 const CALLS: Readonly<Partial<Record<RequestName, Call>>> = {
   feed: ["GET", "feed"],
+  sync: ["GET", "feed/poll", { wait: 0 }],
   mark_read: ["POST", "feed/read"],
   mark_unread: ["POST", "feed/unread"],
   dismiss: ["POST", "feed/dismiss"],
   mark_seen: ["POST", "feed/seen"],
+  get_preferences: ["GET", "preferences"],
+  set_preferences: ["PATCH", "preferences"],
 };
 
 /** The calls of one user, as the requests of a link. */
 export class Rest {
   constructor(
     private readonly url: string,
-    private readonly token: string,
+    private token: string,
+    private readonly renew: (stale: string) => Promise<string>,
   ) {}
 
   async request<N extends RequestName>(name: N, args: Requests[N][0]): Promise<Requests[N][1]> {
@@ -48,27 +52,35 @@ export class Rest {
     return this.#fetch(`${path}?${new URLSearchParams(given)}`, init);
   }
 
-  #call([method, path]: Call, args: object, signal: AbortSignal): Promise<Response> {
-    if (method === "GET") return this.get(path, args, { signal });
+  #call([method, path, always]: Call, args: object, signal: AbortSignal): Promise<Response> {
+    if (method === "GET") return this.get(path, { ...args, ...always }, { signal });
     const body = JSON.stringify(args);
     const headers = { "Content-Type": "application/json" };
     // "Clear all" is carried out while its page is being left.
     return this.#fetch(path, { method, body, headers, signal, keepalive: body.length <= KEEPALIVE_LENGTH });
   }
 
+  /** A token that has expired is replaced, once. */
   async #fetch(path: string, init: RequestInit): Promise<Response> {
-    const headers = { Authorization: `Bearer ${this.token}`, ...init.headers };
+    const { token } = this;
+    try {
+      return await this.#fetchWith(token, path, init);
+    } catch (error) {
+      if ((error as NotifierError).code !== "expired") throw error;
+      this.token = await this.renew(token);
+      if (this.token === token) throw error;
+      return this.#fetchWith(this.token, path, init);
+    }
+  }
+
+  async #fetchWith(token: string, path: string, init: RequestInit): Promise<Response> {
+    const headers = { Authorization: `Bearer ${token}`, ...init.headers };
     const response = await fetch(`${this.url}/v1/${path}`, { ...init, headers, cache: "no-store" }).catch((error) => {
       throw asProblem(error);
     });
     if (response.ok || response.status === 304) return response;
     throw await refusal(response);
   }
-}
-
-/** Whatever went wrong without the server: there is no connection. */
-export function asProblem(error: unknown): NotifierError {
-  return error instanceof NotifierError ? error : new NotifierError("offline", (error as Error).message);
 }
 
 /** A server's problem document. An answer that is none comes from something in between: it is no way to the server. */

@@ -1,7 +1,9 @@
-import { io, type Socket } from "socket.io-client";
+import { Manager, type Socket } from "socket.io-client";
 import { NotifierError } from "../client/errors.ts";
 import { EVENT_NAMES, type RequestName, type Requests } from "../client/protocol.ts";
-import type { Carrier, LinkFactory } from "./link.ts";
+import type { Ask, Carrier, Link, LinkFactory, LinkListener } from "./link.ts";
+
+const NAMESPACE = "/notifications";
 
 /** A place that holds nothing for this user is told as one, so a jump is a loss. */
 const CARRIER: Carrier = { transport: "websocket", gapless: false };
@@ -15,46 +17,64 @@ type Answer =
 
 /** A link over Socket.IO, as a WebSocket from the start. */
 export const socketioLink: LinkFactory = (url, credentials, listener) => {
+  const manager = new Manager(url, { transports: ["websocket"], reconnection: false, autoConnect: false });
+  return linkOf(manager.socket(NAMESPACE), credentials, listener);
+};
+
+/** A link over a socket that the application has. From now on it presents what the link's owner says. */
+export function givenLink(socket: Socket): LinkFactory {
+  return (_url, credentials, listener) => linkOf(socket, credentials, listener);
+}
+
+/** The namespace's socket of what an application gives. Throws a TypeError for another namespace's. */
+export function socketOf(given: Socket | Manager): Socket {
+  if (!("io" in given)) return given.socket(NAMESPACE);
+  const { nsp } = given as unknown as { nsp: string };
+  if (nsp !== NAMESPACE) throw new TypeError(`The socket is of the namespace ${nsp}, not ${NAMESPACE}.`);
+  return given;
+}
+
+function linkOf(socket: Socket, credentials: Ask, listener: LinkListener): Link {
   // Credentials that come when their attempt is over are not presented to the next one.
   let attempt = 0;
-  const socket = io(`${url}/notifications`, {
-    auth: (present) => {
-      const mine = attempt;
-      credentials().then(
-        (given) => mine === attempt && present(given),
-        (error: unknown) => {
-          if (mine !== attempt) return;
-          socket.disconnect();
-          listener.refused(asRefusal(error));
-        },
-      );
-    },
-    transports: ["websocket"],
-    // Several users may live in one page: each has a connection of its own.
-    forceNew: true,
-    reconnection: false,
-    autoConnect: false,
-  });
+  let isOpen = false;
+  const close = () => {
+    attempt++;
+    isOpen = false;
+    socket.disconnect();
+  };
+  const refused = (error: unknown) => isOpen && listener.refused(asRefusal(error));
+  socket.auth = (present) => {
+    const mine = attempt;
+    credentials().then(
+      (given) => mine === attempt && present(given),
+      (error: unknown) => {
+        if (mine !== attempt) return;
+        socket.disconnect();
+        refused(error);
+      },
+    );
+  };
   for (const name of EVENT_NAMES) {
-    socket.on(name, (payload) => listener.event(name, payload));
+    socket.on(name, (payload) => isOpen && listener.event(name, payload));
   }
-  socket.on("connect", () => listener.opened(CARRIER));
-  socket.on("connect_error", (error) => listener.refused(asRefusal(error)));
+  socket.on("connect", () => isOpen && listener.opened(CARRIER));
+  socket.on("connect_error", refused);
   socket.on("disconnect", (reason) => {
-    if (reason !== "io client disconnect") listener.closed(reason);
+    if (isOpen && reason !== "io client disconnect") listener.closed(reason);
   });
   return {
     open: () => {
+      // A socket that was connected before has presented no cursor.
+      if (socket.connected) socket.disconnect();
       attempt++;
+      isOpen = true;
       socket.connect();
     },
-    close: () => {
-      attempt++;
-      socket.disconnect();
-    },
+    close,
     request: (name, args) => request(socket, name, args),
   };
-};
+}
 
 async function request<N extends RequestName>(
   socket: Socket,

@@ -1,6 +1,6 @@
 import { NotifierError } from "../client/errors.ts";
 import type { EventName, RequestName, Requests, ServerEvents } from "../client/protocol.ts";
-import type { Carrier, Credentials, Link, LinkFactory, LinkListener } from "./link.ts";
+import type { Ask, Carrier, Link, LinkFactory, LinkListener } from "./link.ts";
 
 export interface TrialListener extends Pick<LinkListener, "event" | "closed"> {
   /** The link works, and all that was missed is here: `carry` begins to tell it. */
@@ -23,12 +23,13 @@ export class Trial {
     open: LinkFactory,
     private readonly patience: number,
     url: string,
-    credentials: () => Promise<Credentials>,
+    credentials: Ask,
     private readonly listener: TrialListener,
   ) {
     // The time that the application takes for its token is not the link's.
-    const given = async () => {
-      const shown = await credentials();
+    const given = async (stale?: string) => {
+      clearTimeout(this.#timer);
+      const shown = await credentials(stale);
       this.#wait();
       return shown;
     };
@@ -44,6 +45,7 @@ export class Trial {
   }
 
   begin(): void {
+    this.#wait();
     this.#link.open();
   }
 

@@ -31,7 +31,11 @@ export class ToastQueue {
   #arrivals: number[] = [];
   readonly #pauses = new Set<string>();
 
-  constructor(private readonly changed: () => void) {}
+  /** `closed` hears of toasts that were closed, or whose time was over. */
+  constructor(
+    private readonly changed: () => void,
+    private readonly closed: (items: readonly Item[]) => void = () => undefined,
+  ) {}
 
   get visible(): readonly Toast[] {
     return this.#line.slice(0, VISIBLE).map(({ toast }) => toast);
@@ -53,15 +57,25 @@ export class ToastQueue {
   }
 
   close(key: string): void {
+    const items = this.#line.find(({ toast }) => toast.key === key)?.toast.items;
     this.#drop(({ toast }) => toast.key === key);
+    if (items) this.closed(items);
+  }
+
+  /** Takes these notifications away. */
+  drop(ids: readonly string[]): void {
+    this.#keep(() => (item) => !ids.includes(item.notification_id));
   }
 
   /** Keeps up with the inbox: what was dealt with there needs no toast. `find` gives the item as it is now. */
   reconcile(find: (item: Item) => Item | undefined): void {
-    const isOpen = (entry: Entry) => (item: Item) => {
+    this.#keep((entry) => (item) => {
       const now = find(item);
       return now !== undefined && !now.read && (entry.countdown === undefined || !now.seen);
-    };
+    });
+  }
+
+  #keep(isOpen: (entry: Entry) => (item: Item) => boolean): void {
     const before = this.#line;
     this.#line = before
       .map((entry) => withItems(entry, entry.toast.items.filter(isOpen(entry))))
@@ -111,10 +125,11 @@ export class ToastQueue {
     ];
   }
 
-  /** Joins the toast of the same type that is there already; what stays keeps a toast of its own. */
+  /** Joins the toast of the same group that is there already; what stays keeps a toast of its own. */
   #join(single: Entry): boolean {
     const [item] = single.toast.items;
-    const host = this.#line.find(({ toast, countdown }) => countdown && toast.items[0]?.type === item?.type);
+    const group = groupOf(item);
+    const host = this.#line.find(({ toast, countdown }) => countdown && groupOf(toast.items[0]) === group);
     if (!single.countdown || !item || !host || host.toast.kind === "summary") return false;
     host.toast = { ...host.toast, kind: "group", items: [...host.toast.items, item] };
     host.countdown?.rewind();
@@ -147,6 +162,11 @@ export class ToastQueue {
       else countdown?.pause();
     });
   }
+}
+
+/** What belongs together, as its publisher says, or what is of one type. */
+function groupOf(item: Item | undefined): string {
+  return `${item?.type} ${item?.collapse_key ?? ""}`;
 }
 
 function withItems(entry: Entry, items: readonly Item[]): Entry {

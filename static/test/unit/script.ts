@@ -1,6 +1,7 @@
 /** A link whose other end is the test: it records requests and answers them when the test says so. */
 import { NotifierError } from "../../src/client/errors.ts";
 import { Notifier } from "../../src/client/notifier.ts";
+import { DEFAULT_PREFERENCES } from "../../src/client/preferences.ts";
 import type { RequestName, ServerEvents } from "../../src/client/protocol.ts";
 import type { TokenSource } from "../../src/client/tokens.ts";
 import type { Carrier, Credentials, Link, LinkFactory, LinkListener } from "../../src/links/link.ts";
@@ -49,7 +50,8 @@ export class Script {
     await settle();
     this.isOpen = true;
     this.listener.opened(carrier);
-    this.send("synced", { cursor, counts: { unread: 0, unseen: 0 }, recovered: true, ...fields });
+    const usual = { counts: { unread: 0, unseen: 0 }, recovered: true, preferences: DEFAULT_PREFERENCES };
+    this.send("synced", { cursor, ...usual, ...fields });
     await settle();
   }
 

@@ -23,10 +23,10 @@ function item(id: string, lives: number) {
 
 test("each leaves at its own time", () => {
   const [short, long] = [item("1@user:42", 1_000), item("2@user:42", 2_000)];
-  expiry.watch([long, short]);
+  expiry.watch([long, short], null);
   vi.advanceTimersByTime(1_000);
   expect(gone).toEqual(["1@user:42"]);
-  expiry.watch([long]);
+  expiry.watch([long], null);
   vi.advanceTimersByTime(1_000);
   expect(gone).toEqual(["1@user:42", "2@user:42"]);
 });
@@ -34,15 +34,15 @@ test("each leaves at its own time", () => {
 test("several that expire within the spread are settled once", () => {
   vi.spyOn(Math, "random").mockReturnValue(0.9);
   const [short, long] = [item("1@user:42", 1_000), item("2@user:42", 2_000)];
-  expiry.watch([long, short]);
+  expiry.watch([long, short], null);
   vi.advanceTimersByTime(1_000);
-  expiry.watch([long]);
+  expiry.watch([long], null);
   vi.advanceTimersByTime(60_000);
   expect([gone.length, settled]).toEqual([2, 1]);
 });
 
 test("one that is far away, or has no time that can be read, never leaves early", () => {
-  expiry.watch([item("1@user:42", 3 * 2 ** 31), { ...item("2@user:42", 0), expires_at: "soon" }]);
+  expiry.watch([item("1@user:42", 3 * 2 ** 31), { ...item("2@user:42", 0), expires_at: "soon" }], null);
   vi.advanceTimersByTime(3 * 2 ** 31 - 1);
   expect(gone).toEqual([]);
   vi.advanceTimersByTime(1);
@@ -50,10 +50,31 @@ test("one that is far away, or has no time that can be read, never leaves early"
 });
 
 test("a new list takes the place of the old one, and stopping leaves no timer behind", () => {
-  expiry.watch([item("1@user:42", 1_000)]);
-  expiry.watch([item("2@user:42", 2_000)]);
+  expiry.watch([item("1@user:42", 1_000)], null);
+  expiry.watch([item("2@user:42", 2_000)], null);
   expect(vi.getTimerCount()).toBe(1);
   vi.advanceTimersByTime(2_000);
   expiry.stop();
   expect([gone, vi.getTimerCount()]).toEqual([["2@user:42"], 0]);
+});
+
+test("what is counted but not loaded is settled after its time, once, also where our clock is ahead", () => {
+  const until = new Date(NOW + 30_000).toISOString();
+  expiry.watch([], until);
+  vi.advanceTimersByTime(29_999);
+  expect(vi.getTimerCount()).toBe(1);
+  vi.advanceTimersByTime(5_001);
+  expect([gone, settled]).toEqual([[], 1]);
+  expiry.watch([item("1@user:42", 60_000)], until);
+  vi.advanceTimersByTime(20_000);
+  expect(settled).toBe(1);
+});
+
+test("an item that a server behind our clock still has is taken away again, and not asked for", () => {
+  const items = [item("1@user:42", 1_000)];
+  expiry.watch(items, null);
+  vi.advanceTimersByTime(10_000);
+  expiry.watch([...items], null);
+  vi.advanceTimersByTime(10_000);
+  expect([gone, settled]).toEqual([["1@user:42", "1@user:42"], 1]);
 });

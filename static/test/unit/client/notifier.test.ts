@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
+import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
 import type { NotifierEvents } from "../../../src/client/snapshot.ts";
 import { entry, feedEntry, page } from "../builders.ts";
 import { SOCKET, STREAM, Script, settle } from "../script.ts";
@@ -347,7 +348,7 @@ describe("what others do", () => {
 
   test("with their preferences refreshes the window: muted types vanish", async () => {
     await loaded();
-    script.send("preferences", { types: { message: { bell: false } } });
+    script.send("preferences", { ...DEFAULT_PREFERENCES, types: { message: { bell: false } }, version: 1 });
     await script.next("feed").answer(page([], CURSOR));
     expect(ids()).toEqual([]);
   });

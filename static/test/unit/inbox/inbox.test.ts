@@ -60,30 +60,38 @@ describe("a removal", () => {
 
 describe("marking", () => {
   test("read and unread again restores the count and leaves the others the same objects", () => {
-    const read = inboxes.markRead(three(), ["2@user:42"], true);
+    const read = inboxes.act(three(), "mark_read", { ids: ["2@user:42"] });
     expect([read.unread, read.items[1]?.read]).toEqual([2, true]);
-    const again = inboxes.markRead(read, ["2@user:42"], false);
+    const again = inboxes.act(read, "mark_unread", { ids: ["2@user:42"] });
     expect([again.unread, again.items[0] === read.items[0]]).toEqual([3, true]);
   });
 
   test("what is read already does not count twice", () => {
-    const read = inboxes.markRead(three(), ["2@user:42"], true);
-    expect(inboxes.markRead(read, ["2@user:42"], true).unread).toBe(2);
+    const read = inboxes.act(three(), "mark_read", { ids: ["2@user:42"] });
+    expect(inboxes.act(read, "mark_read", { ids: ["2@user:42"] }).unread).toBe(2);
   });
 
-  test("everything read also covers pages that are not loaded", () => {
-    const inbox = inboxes.markAllRead(inboxes.withCounts(three(), { unread: 100, unseen: 0 }));
-    expect([inbox.unread, inbox.items.every((item) => item.read)]).toEqual([0, true]);
+  test("everything read also covers pages that are not loaded, and nothing that came later", () => {
+    const many = inboxes.arrive(inboxes.withCounts(three(), { unread: 100, unseen: 5 }), entry("4@user:42"));
+    const inbox = inboxes.act(many, "mark_read", { all: true, cursor: "user:42=3" });
+    expect(inbox.items.map((item) => item.read)).toEqual([false, true, true, true]);
+    expect(counts(inbox)).toEqual([1, 6]);
+  });
+
+  test("everything dismissed leaves what came later", () => {
+    const many = inboxes.arrive(inboxes.withCounts(three(), { unread: 100, unseen: 5 }), entry("4@user:42"));
+    const inbox = inboxes.act(many, "dismiss", { all: true, cursor: "user:42=3" });
+    expect([ids(inbox), ...counts(inbox)]).toEqual([["4@user:42"], 1, 1]);
   });
 
   test("everything seen leaves it unread", () => {
-    expect(counts(inboxes.markSeen(three()))).toEqual([3, 0]);
+    expect(counts(inboxes.act(three(), "mark_seen", { cursor: "user:42=3" }))).toEqual([3, 0]);
   });
 });
 
 describe("another device", () => {
   test("reads one, unreads one, dismisses one", () => {
-    const start = inboxes.markRead(three(), ["1@user:42"], true);
+    const start = inboxes.act(three(), "mark_read", { ids: ["1@user:42"] });
     const inbox = inboxes.follow(start, { read: ["3@user:42"], unread: ["1@user:42"], dismissed: ["2@user:42"] });
     expect(inbox.items.map(({ id, read }) => [id, read])).toEqual([["3@user:42", true], ["1@user:42", false]]);
     expect(inbox.unread).toBe(1);
@@ -170,8 +178,8 @@ describe("an action taken back", () => {
   });
 
   test("makes what was read unread again, and only that", () => {
-    const before = inboxes.markRead(three(), ["1@user:42"], true);
-    const after = inboxes.markAllRead(before);
+    const before = inboxes.act(three(), "mark_read", { ids: ["1@user:42"] });
+    const after = inboxes.act(before, "mark_read", { all: true, cursor: "user:42=3" });
     const restored = inboxes.restore(after, before, after);
     expect(restored.items.map((item) => item.read)).toEqual([false, false, true]);
     expect(restored.unread).toBe(2);

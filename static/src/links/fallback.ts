@@ -1,0 +1,3 @@
+/** The ways to the server for networks without WebSockets. */
+export { pollLink } from "./poll.ts";
+export { sseLink } from "./sse.ts";

@@ -1,0 +1,146 @@
+import { Leadership } from "./leadership.ts";
+import { Line, type Message, type Received, type TabId } from "./messages.ts";
+import { Stage, attention } from "./stage.ts";
+
+/** A leader that says nothing for so long is none: its page hangs, or was put aside without a word. */
+const PATIENCE_MS = 1_000;
+/** Browsers slow down what is in the background for so long; a tab on the screen leads better. */
+const HIDDEN_MS = 60_000;
+
+/** When the attention that a tab has may change. */
+const ATTENTION = ["focus", "blur", "visibilitychange"];
+
+export interface GroupListener {
+  /** This tab leads now. */
+  won(): void;
+  /** Another tab took over. */
+  lost(): void;
+  /** The leader wants to know where everybody stands: say `hello`. */
+  called(): void;
+  /** Something else was told. */
+  heard(message: Received): void;
+  /** `leads` or `presents` changed. */
+  changed(): void;
+}
+
+/** The tabs of one user in one browser: one leads, one presents. */
+export class Group {
+  #holder: TabId | undefined;
+  #patience: ReturnType<typeof setTimeout> | undefined;
+  #hidden: ReturnType<typeof setTimeout> | undefined;
+  /** This tab has been in the background for too long to lead, if there is another. */
+  #isStale = false;
+  readonly #stage = new Stage();
+  readonly #line: Line;
+  readonly #leadership: Leadership;
+
+  constructor(
+    readonly name: string,
+    private readonly listener: GroupListener,
+  ) {
+    this.#line = new Line(name, (message) => this.#hear(message));
+    this.#leadership = new Leadership(name, { won: () => this.#won(), lost: () => listener.lost() });
+    for (const event of ATTENTION) addEventListener(event, this.#attend);
+    this.#watchHidden();
+  }
+
+  get leads(): boolean {
+    return this.#leadership.leads;
+  }
+
+  get presents(): boolean {
+    return this.#holder === this.#line.id;
+  }
+
+  tell(message: Message): void {
+    this.#line.tell(message);
+  }
+
+  /** True when a message is for this tab. */
+  isMeant({ to }: { to?: TabId }): boolean {
+    return to === undefined || to === this.#line.id;
+  }
+
+  /** Asks the leader for what was missed. It has to answer at once, or it is none. */
+  hello(turn: number, since: string | undefined): void {
+    this.tell({ kind: "hello", turn, since, attention: attention() });
+    this.#expectAnswer();
+  }
+
+  end(): void {
+    clearTimeout(this.#patience);
+    clearTimeout(this.#hidden);
+    for (const event of ATTENTION) removeEventListener(event, this.#attend);
+    this.#line.close();
+    this.#leadership.end();
+  }
+
+  #expectAnswer(): void {
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#leadership.seize(), PATIENCE_MS);
+  }
+
+  #won(): void {
+    clearTimeout(this.#patience);
+    this.#stage.clear();
+    this.#stage.note(this.#line.id, attention());
+    this.tell({ kind: "leads" });
+    this.#direct();
+    this.listener.won();
+    this.listener.changed();
+  }
+
+  #hear(message: Received): void {
+    const { kind, from } = message;
+    if (this.leads) {
+      if (kind === "hello" || kind === "attention") this.#welcome(from, message.attention);
+      if (kind === "bye") this.#stage.forget(from), this.#direct();
+    } else {
+      if (kind === "here" && this.isMeant(message)) clearTimeout(this.#patience);
+      if (kind === "yield" && this.isMeant(message)) this.#leadership.seize();
+      if (kind === "stage") this.#hold(message.holder);
+      if (kind === "leads" || kind === "online") this.listener.called();
+    }
+    this.listener.heard(message);
+  }
+
+  #welcome(from: TabId, attention: 0 | 1 | 2): void {
+    this.tell({ kind: "here", to: from });
+    this.#stage.note(from, attention);
+    this.#direct();
+  }
+
+  /** Says who is on stage; hands over the lead to that tab when this one has been in the background for long. */
+  #direct(): void {
+    const holder = this.#stage.holder(this.#line.id);
+    this.tell({ kind: "stage", holder });
+    this.#hold(holder);
+    if (this.#isStale && !this.presents) this.tell({ kind: "yield", to: holder });
+  }
+
+  #hold(holder: TabId): void {
+    if (holder === this.#holder) return;
+    this.#holder = holder;
+    this.listener.changed();
+  }
+
+  readonly #attend = (): void => {
+    this.#watchHidden();
+    if (this.leads) {
+      this.#stage.note(this.#line.id, attention());
+      return this.#direct();
+    }
+    this.tell({ kind: "attention", attention: attention() });
+    if (attention() > 0) this.#expectAnswer();
+  };
+
+  #watchHidden(): void {
+    clearTimeout(this.#hidden);
+    this.#isStale = false;
+    if (attention() > 0) return;
+    this.#hidden = setTimeout(() => {
+      this.#isStale = true;
+      if (this.leads) this.#direct();
+    }, HIDDEN_MS);
+  }
+}
