@@ -35,7 +35,8 @@ from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import EngineOptions, Refused
 from notifier.realtime.hub import Hub
 from notifier.realtime.inlet import Inlet
-from notifier.realtime.namespace import NAMESPACE, NotificationsNamespace
+from notifier.realtime.messages import NAMESPACE
+from notifier.realtime.namespace import NotificationsNamespace
 from notifier.realtime.redis import RedisManager
 from notifier.realtime.revalidation import Revalidation
 from notifier.realtime.rooms import Rooms

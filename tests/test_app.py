@@ -21,7 +21,7 @@ from notifier.config import Config, load_config
 from notifier.core.models import PUBLISH
 from notifier.errors import StoreUnavailable
 from notifier.http.tokens import TokenRules, sign
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.conftest import StartNotifier
 from tests.realtime.engine.wire import until
 from tests.realtime.nodes import SECRET, Client, Running, running, token

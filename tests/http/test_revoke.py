@@ -17,7 +17,7 @@ from notifier.core import validity
 from notifier.core.credentials import create_service_key
 from notifier.core.models import ADMIN, PUBLISH, now_ms
 from notifier.realtime import revalidation
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.eventsource import EventStream, open_stream
 from tests.http.client import SECRET, Api, token_of
 from tests.http.conftest import OpenApi, OpenNode

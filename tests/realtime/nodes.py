@@ -16,7 +16,7 @@ from notifier.app import Node, open_node
 from notifier.config import load_config
 from notifier.core.models import PUBLISH, Cursor, Principal, Receipt, Ref
 from notifier.http.tokens import TokenRules, sign
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.realtime.engine.wire import PATIENCE, Wire, until
 
 SECRET = "a secret of thirty-two bytes or so"

@@ -20,7 +20,7 @@ from redis import asyncio as aioredis
 from notifier.core.models import Entry
 from notifier.errors import StoreUnavailable
 from notifier.realtime.inlet import InletMetrics
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.conftest import StartNotifier
 from tests.realtime.engine.wire import until
 from tests.realtime.nodes import SECRET, Client, Running, running, token

@@ -15,7 +15,7 @@ import pytest
 from notifier.core.feed import REPLAY_LIMIT
 from notifier.core.models import Cursor, Preferences, Principal
 from notifier.errors import StoreUnavailable
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.core.domain import counted
 from tests.realtime.engine.wire import Socket, until
 from tests.realtime.nodes import SERVICE, Client, Running, refs, running, token
@@ -595,7 +595,7 @@ async def test_a_topic_followed_during_the_replay_is_joined_behind_it(site: Runn
         site.node.feed.replay = replay  # type: ignore[method-assign]
         await site.node.feed.subscribe_topic(Principal("ada"), {"topic": "news"})
         await site.publish("topic:news", "first")
-        await until(lambda: not site.node.namespace._tasks)
+        await until(lambda: not site.node.namespace._following._tasks)
         return await replay(*args)
 
     site.node.feed.replay = replay_while_another_device_subscribes  # type: ignore[method-assign]
@@ -639,7 +639,7 @@ async def test_quick_changes_of_a_subscription_end_as_the_last_one(site: Running
             ]
             await asyncio.gather(*calls)
         await phone.call("mark_seen", {"cursor": ""})
-        await until(lambda: not site.node.namespace._tasks)
+        await until(lambda: not site.node.namespace._following._tasks)
         for client in (phone, laptop):
             assert "topic:news" not in site.node.rooms.get_rooms(client.sid, NAMESPACE)
         assert site.node.hub.logs == 2

@@ -15,7 +15,7 @@ import pytest
 from redis import asyncio as aioredis
 
 from notifier.core.models import Cursor, now_ms
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.realtime.engine.wire import until
 from tests.realtime.nodes import Client, Running, refs, running
 from tests.servers import Valkey, fresh_database
@@ -356,7 +356,7 @@ async def test_poison_changes_nothing(poisoned: Pair, payload: bytes) -> None:
             assert client.connected
             assert {"goodbye", "removed"}.isdisjoint(name for name, _ in client.events)
         for site, client in ((nodes.a, ada), (nodes.b, other)):
-            await until(lambda site=site: not site.node.namespace._tasks)
+            await until(lambda site=site: not site.node.namespace._following._tasks)
             rooms = site.node.rooms.get_rooms(client.sid, NAMESPACE)
             assert set(rooms) == {client.sid, "user:ada", "everyone"}
             assert site.node.hub.logs == 2

@@ -22,7 +22,7 @@ import socketio
 from socketio.exceptions import ConnectionError as SocketRefused
 
 from notifier.core.models import Cursor, Ref
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.eventsource import EventStream, open_stream
 
 PATIENCE = 30.0

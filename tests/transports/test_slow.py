@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from notifier.core.models import Cursor
-from notifier.realtime.namespace import NAMESPACE
+from notifier.realtime.messages import NAMESPACE
 from tests.realtime.nodes import Running, running, token
 from tests.servers import until
 from tests.transports.clients import TRANSPORTS, Client, titles_of
