@@ -8,8 +8,10 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 from notifier.core.models import Priority, now_ms
+from notifier.core.types import NotificationType
 from notifier.queue.desk import Desk, LaneStatus
 from notifier.queue.intake import Intake
 from notifier.queue.lane import BLOCK_SECONDS, LaneReader
@@ -47,24 +49,23 @@ end
 
 
 class Consumer:
-    """Reads the queue between ``start`` and ``close``.
-
-    ``priorities`` are those of the types in the catalogue.
-    """
+    """Reads the queue between ``start`` and ``close``. ``types`` is the catalogue."""
 
     def __init__(
         self,
         url: str,
         intake: Intake,
-        priorities: Mapping[str, Priority],
+        types: Mapping[str, NotificationType],
         *,
-        node: str,
         prefix: str,
         verify_tls: bool = True,
     ) -> None:
         self.dead = 0
+        """Dead letters, a second ago at most."""
+        self.intake = intake
+        node = uuid4().hex
         self._names = QueueNames(prefix)
-        self._priorities = priorities
+        self._types = types
         self._commands = connect(url, verify_tls=verify_tls, socket_timeout=2.0)
         # Reads that Redis holds back need connections that wait for longer than that.
         self._reads = connect(url, verify_tls=verify_tls, socket_timeout=BLOCK_SECONDS + 4.0)
@@ -139,7 +140,7 @@ class Consumer:
 
     async def _tidy(self) -> None:
         """Tell publishers the priorities of the types; forget the consumers of nodes long gone."""
-        told: Mapping[Any, Any] = {name: p.value for name, p in self._priorities.items()}
+        told: Mapping[Any, Any] = {name: type.priority.value for name, type in self._types.items()}
         async with self._commands.pipeline(transaction=False) as pipeline:
             pipeline.hset(self._names.types, mapping=told)
             for stream in self._names.lanes.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from notifier.core.models import Priority
 from notifier.errors import InvalidRequest
-from notifier.queue.messages import Message
+from notifier.queue.messages import Message, Outcome
 from notifier.queue.names import GROUP, KEPT_SECONDS, LANES, QueueNames, id_bytes
 
 PAGE = 500
@@ -54,12 +54,10 @@ class DeadLetter:
             return None
 
 
-def dead_letter(
-    lane: Priority, item: Mapping[bytes, bytes], code: str, reason: str
-) -> dict[Any, Any]:
+def dead_letter(lane: Priority, item: Mapping[bytes, bytes], outcome: Outcome) -> dict[Any, Any]:
     """The fields of a dead letter."""
     wrapped = {ITEM + name: value for name, value in item.items()}
-    return {"lane": lane.value, "code": code, "reason": reason, **wrapped}
+    return {"lane": lane.value, "code": outcome.code, "reason": outcome.reason, **wrapped}
 
 
 class Desk:
@@ -124,10 +122,9 @@ class Desk:
                 pipeline.expire(outcomes, KEPT_SECONDS)
             await pipeline.execute()
 
-    async def drop(self, letters: Sequence[DeadLetter]) -> None:
-        """Forget them."""
-        if letters:
-            await self._redis.xdel(self._names.dead, *(letter.id for letter in letters))
+    async def drop(self, letter: DeadLetter) -> None:
+        """Forget it."""
+        await self._redis.xdel(self._names.dead, letter.id)
 
 
 def _status(lane: Priority, waiting: Any, pending: Any, first: Any) -> LaneStatus:

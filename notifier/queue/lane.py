@@ -238,29 +238,34 @@ class LaneReader:
         )
 
     async def _acknowledge(self, items: Sequence[_Item]) -> None:
+        """Take them out of the stream and keep their outcomes, in one step."""
         if not items:
             return
         places = [item.place for item in items]
+        dead = [(i.fields, i.outcome) for i in items if i.outcome and i.outcome.state == "dead"]
         async with self._redis.pipeline(transaction=True) as pipeline:
-            for item in items:
-                self._note(pipeline, item)
+            for outcomes, found in self._outcomes(items).items():
+                pipeline.hset(outcomes, mapping=found)
+                pipeline.expire(outcomes, KEPT_SECONDS)
+            for fields, outcome in dead:
+                letter = dead_letter(self._priority, fields, outcome)
+                pipeline.xadd(self._names.dead, letter, maxlen=MAX_DEAD, approximate=True)
             pipeline.xack(self._stream, GROUP, *places)
             pipeline.xdel(self._stream, *places)
             await pipeline.execute()
-        dead = [item.outcome for item in items if item.outcome and item.outcome.state == "dead"]
         if dead:
-            logger.warning("%d queued items are dead; one: %.300r", len(dead), dead[0].reason)
+            reason = dead[0][1].reason
+            logger.warning("%d queued items are dead; one: %.300r", len(dead), reason)
 
-    def _note(self, pipeline: Any, item: _Item) -> None:
-        outcome, message = item.outcome, item.message
-        assert outcome is not None
-        if outcome.state == "dead":
-            letter = dead_letter(self._priority, item.fields, outcome.code, outcome.reason)
-            pipeline.xadd(self._names.dead, letter, maxlen=MAX_DEAD, approximate=True)
-        if message is not None and message.op == "publish":
-            outcomes = self._names.outcomes(message.id)
-            pipeline.hset(outcomes, id_bytes(message.id), outcome.text())
-            pipeline.expire(outcomes, KEPT_SECONDS)
+    def _outcomes(self, items: Sequence[_Item]) -> dict[str, dict[bytes, str]]:
+        """What is to be kept, by the hash in which it is kept."""
+        found: dict[str, dict[bytes, str]] = {}
+        for item in items:
+            message, outcome = item.message, item.outcome
+            if message is not None and message.op == "publish" and outcome is not None:
+                outcomes = found.setdefault(self._names.outcomes(message.id), {})
+                outcomes[id_bytes(message.id)] = outcome.text()
+        return found
 
 
 def _rows(answer: Any) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:
