@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from notifier.core.models import PUBLISH
+from notifier.core.models import ADMIN, PUBLISH
 from notifier.errors import NotFound
 from notifier.http.tokens import TokenRules, sign
 
@@ -20,7 +20,7 @@ class DemoSessions:
         self._rules = rules
 
     def open(self, user: str) -> dict[str, Any]:
-        """A token for one of the users, who may publish. Raises ``NotFound`` for anybody else."""
+        """A token for one of the users, who may publish and ask why. Raises ``NotFound`` for anybody else."""
         if user not in _ROLES:
             raise NotFound(f"The demo's users are {' and '.join(_ROLES)}.")
         name = user.capitalize()
@@ -29,7 +29,7 @@ class DemoSessions:
             user,
             lifetime=SESSION_SECONDS,
             roles=_ROLES[user],
-            scopes=[PUBLISH],
+            scopes=[PUBLISH, ADMIN],
             name=name,
         )
         return {"user": user, "name": name, "token": token, "expires_in": SESSION_SECONDS}

@@ -1,6 +1,10 @@
-import type { NotifierEvents, Transport } from "@notifier/client";
+import type { Transport } from "@notifier/client";
+import { choice, make, press } from "./dom.ts";
 import { PRIORITIES, SAMPLES } from "./samples.ts";
-import { type Person, TRANSPORT_NAMES } from "./session.ts";
+import { Scheduled } from "./scheduled.ts";
+import { type Draft, type Person, TRANSPORT_NAMES } from "./session.ts";
+import { Why } from "./why.ts";
+import { wire } from "./wire.ts";
 
 const AUDIENCES = [
   ["everyone", "Everyone"],
@@ -9,34 +13,51 @@ const AUDIENCES = [
   ["role:admin", "Admins"],
 ] as const;
 
+/** In seconds from now. */
+const DELAYS = [
+  ["", "Now"],
+  ["10", "In 10 s"],
+  ["60", "In a minute"],
+] as const;
+
 const TRANSPORTS: readonly (readonly [string, string, readonly Transport[]])[] = [
   ["automatic", "Automatic", ["websocket", "sse", "poll"]],
   ...(["websocket", "sse", "poll"] as const).map((name) => [name, TRANSPORT_NAMES[name], [name]] as const),
 ];
 
 const BURST = 12;
-const LOG_LINES = 200;
 
-/** The application's side: publish anything to anyone, and see what travels. */
+/** The application's side: publish anything to anyone, now or later, ask why, and see what travels. */
 export function desk(element: HTMLElement, people: readonly Person[]): void {
   const publisher = people[0]!;
   const note = make("p", "note");
   note.setAttribute("role", "status");
+  const say = (text: string) => void (note.textContent = text);
   const audience = choice("To", "audience", AUDIENCES);
   const priority = choice("Priority", "priority", [
     ["", "Default"],
     ...PRIORITIES.map((name) => [name, name[0]!.toUpperCase() + name.slice(1)] as const),
   ]);
+  const delay = choice("When", "delay", DELAYS);
+  const scheduled = new Scheduled(say);
+  const why = new Why(publisher, people);
+  const draftOf = ({ label: _, ...sample }: (typeof SAMPLES)[number]): Draft => ({
+    ...sample,
+    to: audience.value(),
+    ...(priority.value() ? { priority: priority.value() } : {}),
+    ...(delay.value() ? { deliver_at: new Date(Date.now() + Number(delay.value()) * 1_000).toISOString() } : {}),
+  });
   const send = async (count: number, sample: (typeof SAMPLES)[number]) => {
-    const { label, ...draft } = sample;
-    const chosen = priority.value();
     try {
       for (let sent = 0; sent < count; sent++) {
-        await publisher.publish({ ...draft, to: audience.value(), ...(chosen ? { priority: chosen } : {}) });
+        const published = await publisher.publish(draftOf(sample));
+        if (published.deliver_at) scheduled.add(published, sample.label, publisher);
+        else why.offer(published);
       }
-      note.textContent = count > 1 ? `${count} sent` : `${label} sent`;
+      const what = count > 1 ? String(count) : sample.label;
+      say(delay.value() ? `${what} scheduled` : `${what} sent`);
     } catch (error) {
-      note.textContent = (error as Error).message;
+      say((error as Error).message);
     }
   };
   const types = make("div", "types");
@@ -49,83 +70,8 @@ export function desk(element: HTMLElement, people: readonly Person[]): void {
     const [, , transports] = TRANSPORTS.find(([name]) => name === transport.value())!;
     for (const { notifier } of people) notifier.useTransports(transports);
   });
-  const { log, clear } = protocolLog(people);
-  const heading = make("h2", "", "Your application");
-  const logHeading = make("div", "log-heading");
-  logHeading.append(make("h2", "", "On the wire"), clear);
-  element.append(heading, audience.element, priority.element, types, note, ...alertsButton());
-  element.append(logHeading, transport.element, log);
-}
-
-/** Radio buttons in a row. */
-function choice(legend: string, name: string, options: readonly (readonly [string, string, ...unknown[]])[]) {
-  const element = make("fieldset", "choice");
-  const row = make("div", "row");
-  for (const [index, [value, label]] of options.entries()) {
-    const input = make("input", "");
-    Object.assign(input, { type: "radio", name, value, defaultChecked: index === 0 });
-    const wrapped = make("label", "");
-    wrapped.append(input, make("span", "", label));
-    row.append(wrapped);
-  }
-  element.append(make("legend", "", legend), row);
-  const value = () => element.querySelector<HTMLInputElement>("input:checked")?.value ?? "";
-  return { element, value };
-}
-
-/** Each packet as one line, newest at the end. */
-function protocolLog(people: readonly Person[]) {
-  const log = make("ol", "log");
-  log.tabIndex = 0;
-  log.setAttribute("aria-label", "Protocol events");
-  for (const { id, name, notifier } of people) {
-    notifier.on("wire", (event) => append(log, id, name, event));
-  }
-  const clear = press("Clear log", "clear-log", () => log.replaceChildren());
-  return { log, clear };
-}
-
-function append(log: HTMLElement, id: string, name: string, event: NotifierEvents["wire"]): void {
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 30;
-  const line = make("li", event.direction);
-  const detail = describe(event);
-  line.append(
-    make("b", id, name),
-    make("i", "", event.direction === "in" ? "←" : "→"),
-    make("strong", "", event.name),
-    make("code", "", detail),
-  );
-  line.title = JSON.stringify(event.payload, null, 2);
-  log.append(line);
-  while (log.childElementCount > LOG_LINES) log.firstElementChild?.remove();
-  if (atEnd) log.scrollTop = log.scrollHeight;
-}
-
-/** A notification by its place and title; anything else as it is. */
-function describe({ name, payload }: NotifierEvents["wire"]): string {
-  const { id, title } = payload as { id?: string; title?: string };
-  return name === "notification" ? `${id} “${title}”` : JSON.stringify(payload);
-}
-
-/** Shown while the browser has not asked yet: critical notifications can be seen outside the page. */
-function alertsButton(): HTMLElement[] {
-  if (!("Notification" in window) || Notification.permission !== "default") return [];
-  const button = press("Allow browser notifications", "alerts", async () => {
-    if ((await Notification.requestPermission()) !== "default") button.remove();
-  });
-  return [button];
-}
-
-function press(label: string, name: string, act: () => void): HTMLButtonElement {
-  const button = make("button", name, label);
-  button.type = "button";
-  button.addEventListener("click", act);
-  return button;
-}
-
-function make<K extends keyof HTMLElementTagNameMap>(tag: K, className: string, text = ""): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.textContent = text;
-  return element;
+  const { log, clear } = wire(people);
+  element.append(make("h2", "", "Your application"), audience.element, priority.element, delay.element, types);
+  element.append(note, scheduled.element, why.element);
+  element.append(make("div", "log-heading", make("h2", "", "On the wire"), clear), transport.element, log);
 }

@@ -1,9 +1,14 @@
 import type { Item } from "@notifier/client";
+import { press } from "./dom.ts";
+import { life } from "./life.ts";
 import { type Draft, type Person, TRANSPORT_NAMES, avatarOf } from "./session.ts";
 
 /** What one person can do to the other, as the application would publish it. */
 const DEEDS: readonly { label: string; draft: (by: string) => Omit<Draft, "to" | "sender"> }[] = [
-  { label: "Like", draft: (by) => ({ type: "like", title: `${by} liked your post`, url: "/posts/1" }) },
+  {
+    label: "Like",
+    draft: (by) => ({ type: "like", title: `${by} liked your post`, url: "/posts/1", collapse_key: "post:1" }),
+  },
   {
     label: "Comment",
     draft: (by) => ({ type: "comment", title: `${by} commented on your post`, body: "“Beautiful. When can I see it run?”", url: "/posts/1" }),
@@ -27,6 +32,9 @@ const DEEDS: readonly { label: string; draft: (by: string) => Omit<Draft, "to" |
   },
 ];
 
+/** Their likes become one card. */
+const CROWD = ["Charles", "Mary", "Annie", "Katherine", "Joan"];
+
 const POSTS: Readonly<Record<string, string>> = {
   ada: "The engine weaves algebraic patterns just as the loom weaves flowers and leaves. Notes are up!",
   grace: "Found the fault: a moth in relay 70. Taped it into the log book. First actual bug.",
@@ -49,14 +57,16 @@ export function pane(person: Person, other: Neighbour): HTMLElement {
   find<HTMLImageElement>(".post .avatar").src = avatarOf(other.id);
   find(".author").textContent = other.name;
   find(".words").textContent = POSTS[other.id] ?? "";
-  find(".deeds").append(...DEEDS.map((deed) => deedButton(deed, person, other, find(".echo"))));
+  find(".deeds").append(...deeds(person, other, find(".echo")));
   wireNetwork(find<HTMLButtonElement>(".network"), find(".cut-note"), element, person);
   person.notifier.subscribe(({ link }) => {
     find(".link").textContent = link ? TRANSPORT_NAMES[link] : "Offline";
   });
   find(".echo").textContent = `Whatever ${person.name} does here rings ${other.name}’s bell at once.`;
-  find<HTMLElementTagNameMap["notifier-bell"]>("notifier-bell").notifier = person.notifier;
+  const bell = find<HTMLElementTagNameMap["notifier-bell"]>("notifier-bell");
+  bell.notifier = person.notifier;
   find<HTMLElementTagNameMap["notifier-toasts"]>("notifier-toasts").notifier = person.notifier;
+  find(".app").append(life(person, () => void bell.showPreferences()));
   element.addEventListener("notifier-select", (event) => {
     // A real application would go there; the demo stays and says where that would be.
     event.preventDefault();
@@ -66,20 +76,21 @@ export function pane(person: Person, other: Neighbour): HTMLElement {
   return element;
 }
 
-function deedButton(deed: (typeof DEEDS)[number], person: Person, other: Neighbour, echo: HTMLElement) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.textContent = deed.label;
+function deeds(person: Person, other: Neighbour, echo: HTMLElement): HTMLElement[] {
+  const button = (label: string, drafts: readonly Omit<Draft, "to">[]) =>
+    press(label, "deed", async () => {
+      try {
+        for (const draft of drafts) await person.publish({ ...draft, to: `user:${other.id}` });
+        echo.textContent = `${other.name} was notified`;
+      } catch (error) {
+        echo.textContent = (error as Error).message;
+      }
+    });
   const sender = { id: person.id, name: person.name, avatar: person.avatar };
-  button.addEventListener("click", async () => {
-    try {
-      await person.publish({ ...deed.draft(person.name), to: `user:${other.id}`, sender });
-      echo.textContent = `${other.name} was notified`;
-    } catch (error) {
-      echo.textContent = (error as Error).message;
-    }
-  });
-  return button;
+  const own = DEEDS.map(({ label, draft }) => button(label, [{ ...draft(person.name), sender }]));
+  const like = DEEDS[0]!.draft;
+  const crowd = CROWD.map((name) => ({ ...like(name), sender: { id: name.toLowerCase(), name } }));
+  return [...own, button(`${crowd.length} likes`, crowd)];
 }
 
 function wireNetwork(button: HTMLButtonElement, note: HTMLElement, element: HTMLElement, { name, notifier }: Person) {

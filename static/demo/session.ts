@@ -18,8 +18,25 @@ export interface Draft {
   priority?: string;
   body?: string;
   url?: string;
-  sender?: { id: string; name: string; avatar: string };
+  sender?: { id: string; name: string; avatar?: string };
   actions?: { label: string; url: string }[];
+  collapse_key?: string;
+  deliver_at?: string;
+}
+
+/** What the server says to a published notification. */
+export interface Published {
+  id: string;
+  entries?: { id: string }[];
+  /** When it will be delivered, if not now. */
+  deliver_at?: string;
+}
+
+/** Why a user does, or does not, see an entry: every rule, and what came of it on each channel. */
+export interface Explanation {
+  shown: boolean;
+  rules: { rule: string; passed: boolean; reason: string }[];
+  channels: Record<string, { allowed: boolean; reason: string }>;
 }
 
 /** One demo user: a client of their own, and the right to publish. */
@@ -42,22 +59,37 @@ export class Person {
   }
 
   /** Publishes in this person's name; throws an Error with a sentence for the page. */
-  async publish(draft: Draft): Promise<void> {
-    let response = await this.#post(draft);
+  publish(draft: Draft): Promise<Published> {
+    return this.#call("POST", "/v1/notifications", draft);
+  }
+
+  /** Takes back what was published, or is still to be delivered. */
+  cancel(id: string): Promise<void> {
+    return this.#call("DELETE", `/v1/notifications/${encodeURIComponent(id)}`);
+  }
+
+  /** Asks the server why this user does or does not see this entry. Admins may. */
+  explain(entry: string, user: string): Promise<Explanation> {
+    return this.#call("GET", `/v1/admin/explain?${new URLSearchParams({ entry, user })}`);
+  }
+
+  async #call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    let response = await this.#fetch(method, path, body);
     if (response.status === 401) {
       this.token = (await fetchSession(this.id)).token;
-      response = await this.#post(draft);
+      response = await this.#fetch(method, path, body);
     }
-    if (response.ok) return;
-    const problem = (await response.json().catch(() => ({}))) as { detail?: string; title?: string };
+    const answer = response.status === 204 ? undefined : await response.json().catch(() => ({}));
+    if (response.ok) return answer as T;
+    const problem = answer as { detail?: string; title?: string };
     throw new Error(problem.detail ?? problem.title ?? `The server answered ${response.status}.`);
   }
 
-  #post(draft: Draft): Promise<Response> {
-    return fetch("/v1/notifications", {
-      method: "POST",
+  #fetch(method: string, path: string, body: unknown): Promise<Response> {
+    return fetch(path, {
+      method,
       headers: { Authorization: `Bearer ${this.token}`, "Content-Type": "application/json" },
-      body: JSON.stringify(draft),
+      ...(body ? { body: JSON.stringify(body) } : {}),
     });
   }
 }

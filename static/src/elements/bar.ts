@@ -1,6 +1,6 @@
 import type { NotifierError } from "../client/errors.ts";
 import type { Snapshot } from "../client/snapshot.ts";
-import type { Messages } from "../locales/en.ts";
+import type { Messages } from "../locales/messages.ts";
 import { button, h, setText } from "./dom.ts";
 
 /** Long enough to read one sentence. */
@@ -18,26 +18,33 @@ export class Bar {
     private readonly messages: Messages,
     undo: () => void,
   ) {
-    this.#undo = button({ class: "undo" }, undo, messages.undo);
+    this.#undo = button({ class: "undo", hidden: true }, undo, messages.undo);
     this.element = h("div", { class: "bar", part: "bar", role: "status" }, this.#text, this.#undo);
   }
 
   render({ undoable }: Pick<Snapshot, "undoable">): void {
     this.#undo.hidden = !undoable;
-    this.element.classList.toggle("failure", this.#failure !== "" && !undoable);
-    const text = undoable ? this.messages.cleared : this.#failure;
-    this.element.classList.toggle("shown", text !== "");
-    setText(this.#text, text);
+    this.#draw();
   }
 
-  fail({ code }: NotifierError, changed: () => void): void {
+  fail({ code }: Pick<NotifierError, "code">): void {
     const { offline, other } = this.messages.actionFailed;
-    this.#failure = code === "offline" ? offline : other;
+    this.#say(code === "offline" ? offline : other);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.#failure = "";
-      changed();
-    }, FAILURE_MS);
-    changed();
+    this.#timer = setTimeout(() => this.#say(""), FAILURE_MS);
+  }
+
+  #say(failure: string): void {
+    this.#failure = failure;
+    this.#draw();
+  }
+
+  /** What can be taken back goes before what failed. */
+  #draw(): void {
+    const undoable = !this.#undo.hidden;
+    const text = undoable ? this.messages.cleared : this.#failure;
+    this.element.classList.toggle("failure", !undoable && text !== "");
+    this.element.classList.toggle("shown", text !== "");
+    setText(this.#text, text);
   }
 }

@@ -1,10 +1,11 @@
 import type { TypeInfo } from "../client/catalogue.ts";
 import type { Item } from "../inbox/inbox.ts";
-import type { Messages } from "../locales/en.ts";
-import { ago, exactly, safeUrl } from "../index.ts";
-import { type View, button, h, setAttributes } from "./dom.ts";
+import type { Messages } from "../locales/messages.ts";
+import { ago, exactly } from "../index.ts";
+import { type View, button, h, setAttributes, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { picture } from "./picture.ts";
+import { metaLine, textBlock } from "./text.ts";
 
 export interface CardActions {
   info(type: string): TypeInfo;
@@ -35,78 +36,28 @@ export function card(messages: Messages, actions: CardActions): View<Item> {
 }
 
 /** Brings the relative times under `root` up to date. */
-export function refreshTimes(root: ParentNode, { language, justNow }: Messages): void {
-  for (const time of root.querySelectorAll("time")) {
-    time.textContent = ago(time.dateTime, Date.now(), language, justNow);
-  }
-}
-
-/** Where it comes from, led by "Important" or "Critical" as a word: colour alone tells nothing to some. */
-export function metaLine(item: Item, info: TypeInfo, messages: Messages, ...more: HTMLElement[]): HTMLElement {
-  const word = messages.priority[item.priority];
-  const source = item.sender?.name ?? info.label;
-  return h(
-    "span",
-    { class: "meta" },
-    word ? h("strong", { class: "word", part: "priority" }, word) : undefined,
-    source ? h("span", { class: "source", part: "source", dir: "auto" }, source) : undefined,
-    ...more,
-  );
-}
-
-/** The text of a card or toast: where from, the title, the body, what can be done. */
-export function textBlock(item: Item, meta: HTMLElement, select: (event: Event) => void): HTMLElement {
-  return h(
-    "div",
-    { class: "text" },
-    meta,
-    titleControl(item, select),
-    item.body ? h("p", { class: "body", part: "body", dir: "auto" }, item.body) : undefined,
-    actionLinks(item, select),
-  );
-}
-
-/** The links a notification offers, each to an address that may be followed. */
-export function actionLinks(item: Item, select: (event: Event) => void): HTMLElement | undefined {
-  const links = (item.actions ?? []).flatMap(({ label, url }) => {
-    const href = safeUrl(url);
-    return href ? [selectable("a", { class: "action", part: "action", href, rel: "noopener" }, label, select)] : [];
-  });
-  return links.length ? h("span", { class: "actions" }, ...links) : undefined;
-}
-
-/** The title: a link when there is somewhere to go. */
-function titleControl(item: Item, select: (event: Event) => void): HTMLElement {
-  const href = safeUrl(item.url);
-  const attributes = { class: "title", part: "title", "data-control": "title", dir: "auto" };
-  return href
-    ? selectable("a", { ...attributes, href, rel: "noopener" }, item.title, select)
-    : selectable("button", { ...attributes, type: "button" }, item.title, select);
-}
-
-function selectable(
-  tag: "a" | "button",
-  attributes: Parameters<typeof h>[1],
-  label: string,
-  select: (event: Event) => void,
-): HTMLElement {
-  const element = h(tag, attributes, label);
-  element.addEventListener("click", select);
-  return element;
+export function refreshTimes(root: ParentNode, { language }: Messages): void {
+  for (const time of root.querySelectorAll("time")) setText(time, ago(time.dateTime, Date.now(), language));
 }
 
 function content(item: Item, info: TypeInfo, messages: Messages, actions: CardActions): HTMLElement[] {
-  const { language, justNow } = messages;
+  const { language } = messages;
   const { created_at } = item;
   const time = h("time", { datetime: created_at, title: exactly(created_at, language) });
-  time.textContent = ago(created_at, Date.now(), language, justNow);
+  time.textContent = ago(created_at, Date.now(), language);
   const state = item.read ? [] : [h("span", { class: "hidden" }, messages.unread)];
   const meta = metaLine(item, info, messages, time, ...state);
   return [
     picture(item, info),
-    textBlock(item, meta, (event) => actions.select(item, event)),
+    textBlock(item, meta, (event) => actions.select(item, event), ...gathered(item)),
     h("span", { class: "controls" }, ...controls(item, messages, actions)),
   ];
+}
+
+/** The newest of what a digest stands for. */
+function gathered({ digest }: Item): HTMLElement[] {
+  const titles = digest?.titles.map((title) => h("li", { dir: "auto" }, title)) ?? [];
+  return titles.length ? [h("ul", { class: "gathered", part: "gathered" }, ...titles)] : [];
 }
 
 function controls(item: Item, messages: Messages, actions: CardActions): HTMLElement[] {

@@ -48,7 +48,7 @@ export class ViewList<T> {
     private readonly parent: Element,
     private readonly key: (value: T) => string,
     private readonly create: (value: T) => View<T>,
-    private readonly leave: (element: HTMLElement) => void = (element) => element.remove(),
+    private readonly leave: (element: HTMLElement, key: string) => void,
   ) {}
 
   update(values: readonly T[]): void {
@@ -66,6 +66,10 @@ export class ViewList<T> {
     return this.#views.get(key)?.element;
   }
 
+  *entries(): Iterable<[string, HTMLElement]> {
+    for (const [key, { element }] of this.#views) yield [key, element];
+  }
+
   #view(value: T): View<T> {
     const key = this.key(value);
     const view = this.#views.get(key) ?? this.create(value);
@@ -79,7 +83,7 @@ export class ViewList<T> {
       if (keys.has(key)) continue;
       this.#views.delete(key);
       element.setAttribute("data-leaving", "");
-      this.leave(element);
+      this.leave(element, key);
     }
   }
 }

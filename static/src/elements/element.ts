@@ -1,17 +1,24 @@
 import type { Notifier } from "../client/notifier.ts";
 import type { Snapshot } from "../client/snapshot.ts";
 import type { Item } from "../inbox/inbox.ts";
-import { type Messages, en } from "../locales/en.ts";
+import type { Messages } from "../locales/messages.ts";
 import { attempt, sheet } from "./dom.ts";
+import { known, languageOf, load } from "./language.ts";
 import baseCss from "./base.css?inline";
 
-/** An element that shows a notifier: given by property, listened to while the element is in a document. */
+/**
+ * An element that shows a notifier: given by property, listened to while the element is in a document. It speaks
+ * the language of the nearest `lang`, or says what `messages` was set to.
+ */
 export abstract class NotifierElement extends HTMLElement {
-  readonly messages: Messages = en;
+  static readonly observedAttributes = ["lang"];
   protected readonly root: ShadowRoot;
   #notifier: Notifier | undefined;
+  #given: Messages | undefined;
+  #spoken: Messages | undefined;
   #binding: AbortController | undefined;
   #scheduled = false;
+  readonly #pageLanguage = new MutationObserver(() => this.#localise());
 
   constructor(css: string) {
     super();
@@ -29,20 +36,40 @@ export abstract class NotifierElement extends HTMLElement {
     if (this.isConnected) this.#bind();
   }
 
+  /** What the element says; set it to messages of your own, or to undefined for those of the page's language. */
+  get messages(): Messages | undefined {
+    return this.#spoken;
+  }
+
+  set messages(messages: Messages | undefined) {
+    this.#given = messages;
+    if (this.isConnected) this.#localise();
+  }
+
   connectedCallback(): void {
-    this.#adopt();
-    this.#bind();
+    this.#adopt("notifier");
+    this.#adopt("messages");
+    this.#pageLanguage.observe(document.documentElement, { attributeFilter: ["lang"] });
+    this.#localise();
   }
 
   disconnectedCallback(): void {
+    this.#pageLanguage.disconnect();
     this.#unbind();
   }
+
+  attributeChangedCallback(): void {
+    if (this.isConnected) this.#localise();
+  }
+
+  /** Fills the shadow tree; again whenever the language changes. */
+  protected abstract build(messages: Messages): void;
 
   /** Listens to the notifier and the document, until the signal. */
   protected abstract bind(notifier: Notifier, until: AbortSignal): void;
 
-  /** Brings the shadow tree up to date; runs once for all changes of one turn. */
-  protected abstract render(snapshot: Snapshot): void;
+  /** Brings the shadow tree up to date; once for all changes before the next frame. */
+  protected abstract render(snapshot: Snapshot, messages: Messages): void;
 
   /** A card, toast or link was followed: the application may prevent that; the notification is read. */
   protected select(item: Item, event: Event): void {
@@ -59,23 +86,45 @@ export abstract class NotifierElement extends HTMLElement {
   protected schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    requestAnimationFrame(() => {
       this.#scheduled = false;
-      if (this.#notifier && this.isConnected) this.render(this.#notifier.snapshot);
+      this.renderNow();
     });
   }
 
+  protected renderNow(): void {
+    if (this.#binding && this.#notifier && this.#spoken) this.render(this.#notifier.snapshot, this.#spoken);
+  }
+
   /** A property set before the element was defined lies in front of the accessor. */
-  #adopt(): void {
-    const early = Object.getOwnPropertyDescriptor(this, "notifier")?.value as Notifier | undefined;
+  #adopt(name: "notifier" | "messages"): void {
+    const early = Object.getOwnPropertyDescriptor(this, name)?.value as never;
     if (!early) return;
-    delete (this as { notifier?: Notifier | undefined }).notifier;
-    this.#notifier = early;
+    delete (this as Partial<Record<typeof name, unknown>>)[name];
+    this[name] = early;
+  }
+
+  #localise(): void {
+    const language = languageOf(this);
+    const messages = this.#given ?? known(language);
+    if (messages) return this.#speak(messages);
+    void load(language).then((loaded) => {
+      if (this.isConnected && languageOf(this) === language && !this.#given) this.#speak(loaded);
+    });
+  }
+
+  #speak(messages: Messages): void {
+    if (messages !== this.#spoken) {
+      this.#unbind();
+      this.#spoken = messages;
+      this.build(messages);
+    }
+    this.#bind();
   }
 
   #bind(): void {
     const notifier = this.#notifier;
-    if (!notifier || this.#binding) return;
+    if (!notifier || !this.#spoken || this.#binding) return;
     this.#binding = new AbortController();
     const until = this.#binding.signal;
     const changed = () => this.schedule();

@@ -1,7 +1,7 @@
 import type { TypeInfo } from "../client/catalogue.ts";
 import type { Item } from "../inbox/inbox.ts";
-import type { Messages } from "../locales/en.ts";
-import { actionLinks, metaLine } from "./card.ts";
+import { type Messages, counted } from "../locales/messages.ts";
+import { actionLinks, metaLine } from "./text.ts";
 import { button, h } from "./dom.ts";
 import { picture } from "./picture.ts";
 
@@ -55,7 +55,7 @@ export class Modal {
       h(
         "footer",
         {},
-        waiting ? h("span", { class: "waiting" }, this.messages.more(waiting)) : undefined,
+        waiting ? h("span", { class: "waiting" }, counted(this.messages, this.messages.more, waiting)) : undefined,
         actionLinks(item, (event) => this.actions.select(item, event)),
         acknowledge,
       ),

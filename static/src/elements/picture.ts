@@ -5,21 +5,27 @@ import { h } from "./dom.ts";
 import { icon } from "./icons.ts";
 
 const COLORS = new Set(["grey", "blue", "green", "orange", "red", "purple", "pink", "teal"]);
+/** More faces than these cannot be told apart. */
+const MOST = 2;
 
-/** What a notification looks like at a glance: "!" when urgent, the sender's avatar, or the icon of its type. */
+/** What a notification looks like at a glance: "!" when urgent, who sent it, or the icon of its type. */
 export function picture(entry: Entry, info: TypeInfo): HTMLElement {
-  const color = COLORS.has(info.color) ? info.color : "grey";
   if (isUrgent(entry)) return h("span", { class: "picture urgent", part: "icon" }, icon("alert"));
-  const symbol = icon(entry.icon ?? info.icon);
-  const avatar = safeImage(entry.sender?.avatar);
-  if (!avatar) return h("span", { class: `picture ${color}`, part: "icon" }, symbol);
-  const image = h("img", { src: avatar, alt: "", loading: "lazy", referrerpolicy: "no-referrer" });
-  const badge = h("span", { class: `mini ${color}` }, symbol);
-  const frame = h("span", { class: "picture avatar", part: "avatar" }, image, badge);
-  image.addEventListener("error", () => frame.replaceWith(picture(withoutAvatar(entry), info)));
+  const color = COLORS.has(info.color) ? info.color : "grey";
+  const people = entry.senders ?? (entry.sender ? [entry.sender] : []);
+  const addresses = people.flatMap(({ avatar }) => safeImage(avatar) ?? []).slice(0, MOST);
+  const plain = h("span", { class: `picture ${color}`, part: "icon" }, icon(entry.icon ?? info.icon));
+  if (!addresses.length) return plain;
+  const badge = h("span", { class: `mini ${color}` }, icon(entry.icon ?? info.icon));
+  const images = addresses.map((src) => h("img", { src, alt: "", loading: "lazy", referrerpolicy: "no-referrer" }));
+  const several = images.length > 1 ? " several" : "";
+  const frame = h("span", { class: `picture avatar${several}`, part: "avatar" }, ...images, badge);
+  for (const image of images) {
+    image.addEventListener("error", () => {
+      image.remove();
+      frame.classList.remove("several");
+      if (!frame.querySelector("img")) frame.replaceWith(plain);
+    });
+  }
   return frame;
-}
-
-function withoutAvatar({ sender, ...rest }: Entry): Entry {
-  return sender ? { ...rest, sender: { id: sender.id, name: sender.name } } : rest;
 }

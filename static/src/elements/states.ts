@@ -1,5 +1,5 @@
 import type { Snapshot } from "../client/snapshot.ts";
-import type { Messages } from "../locales/en.ts";
+import type { Messages } from "../locales/messages.ts";
 import { button, h } from "./dom.ts";
 import { icon } from "./icons.ts";
 

@@ -1,8 +1,8 @@
 import type { TypeInfo } from "../client/catalogue.ts";
 import type { Item } from "../inbox/inbox.ts";
-import type { Messages } from "../locales/en.ts";
+import { type Messages, counted } from "../locales/messages.ts";
 import type { Toast } from "../toasts/queue.ts";
-import { metaLine, textBlock } from "./card.ts";
+import { metaLine, textBlock } from "./text.ts";
 import { type View, button, h, setAttributes } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { picture } from "./picture.ts";
@@ -77,9 +77,10 @@ function many(toast: Toast, latest: Item, messages: Messages, actions: ToastActi
 }
 
 function heading(toast: Toast, messages: Messages, info: (type: string) => TypeInfo): string {
-  const count = new Intl.NumberFormat(messages.language).format(toast.items.length);
-  if (toast.kind === "summary") return messages.summary(count);
-  return messages.group(count, info(toast.items[0]?.type ?? "").label);
+  const count = toast.items.length;
+  if (toast.kind === "summary") return counted(messages, messages.summary, count);
+  const { label } = info(toast.items[0]?.type ?? "");
+  return label ? counted(messages, messages.groupOf, count, { label }) : counted(messages, messages.group, count);
 }
 
 function closeButton(toast: Toast, messages: Messages, actions: ToastActions): HTMLElement {

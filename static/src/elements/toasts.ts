@@ -1,6 +1,8 @@
 import type { Notifier } from "../client/notifier.ts";
+import type { Snapshot } from "../client/snapshot.ts";
 import { Presenter, type Toast } from "../index.ts";
 import type { Item } from "../inbox/inbox.ts";
+import type { Messages } from "../locales/messages.ts";
 import cardCss from "./card.css?inline";
 import { ViewList, attempt, h, leaveAnimated } from "./dom.ts";
 import { NotifierElement, onAbort } from "./element.ts";
@@ -9,6 +11,8 @@ import { spoken, toastView } from "./toast.ts";
 import toastsCss from "./toasts.css?inline";
 
 const PLACEMENTS = ["top", "bottom"] as const;
+/** A toast that grows is spoken again after this, not with every number it passes. */
+const REST_MS = 1_500;
 
 /**
  * `<notifier-toasts>`: toasts, the dialog for what is critical, and browser notifications while the page is
@@ -16,17 +20,26 @@ const PLACEMENTS = ["top", "bottom"] as const;
  * `notifier-open` (detail: the notifier) when a group or summary asks for the bell to open.
  */
 export class NotifierToasts extends NotifierElement {
+  /** In the page before the first toast, or screen readers miss it. */
   readonly #polite = h("div", { class: "hidden", role: "status" });
   readonly #assertive = h("div", { class: "hidden", role: "alert" });
-  readonly #stacks: HTMLElement[];
-  readonly #lists: ViewList<Toast>[];
-  readonly #modal: Modal;
+  #stacks: HTMLElement[] = [];
+  #lists: ViewList<Toast>[] = [];
+  #modal: Modal | undefined;
   #presenter: Presenter | undefined;
   /** How many each toast stood for when it was last spoken. */
-  #spoken = new Map<string, number>();
+  readonly #spoken = new Map<string, number>();
+  readonly #resting = new Set<string>();
 
   constructor() {
     super(cardCss + toastsCss);
+    this.root.append(this.#polite, this.#assertive);
+    for (const use of ["pointerover", "pointerout", "focusin", "focusout"]) {
+      this.root.addEventListener(use, () => this.#holdWhileUsed());
+    }
+  }
+
+  protected override build(messages: Messages): void {
     const actions = {
       info: (type: string) => this.notifier!.typeInfo(type),
       select: (item: Item, event: Event) => this.select(item, event),
@@ -34,18 +47,15 @@ export class NotifierToasts extends NotifierElement {
       close: (toast: Toast) => this.#close(toast),
       acknowledge: (item: Item) => attempt(this.#presenter?.acknowledge(item)),
     };
-    this.#modal = new Modal(this.messages, actions);
+    for (const old of [...this.#stacks, this.#modal?.element]) old?.remove();
+    this.#modal = new Modal(messages, actions);
     this.#stacks = PLACEMENTS.map((placement) =>
-      h("ol", { class: `stack ${placement}`, part: "stack", "aria-label": this.messages.toasts }),
+      h("ol", { class: `stack ${placement}`, part: "stack", "aria-label": messages.toasts }),
     );
     this.#lists = this.#stacks.map(
-      (stack) =>
-        new ViewList<Toast>(stack, ({ key }) => key, () => toastView(this.messages, actions), leaveAnimated),
+      (stack) => new ViewList<Toast>(stack, ({ key }) => key, () => toastView(messages, actions), leaveAnimated),
     );
-    this.root.append(this.#polite, this.#assertive, ...this.#stacks, this.#modal.element);
-    for (const use of ["pointerover", "pointerout", "focusin", "focusout"]) {
-      this.root.addEventListener(use, () => this.#holdWhileUsed());
-    }
+    this.root.append(...this.#stacks, this.#modal.element);
   }
 
   protected override bind(notifier: Notifier, until: AbortSignal): void {
@@ -58,13 +68,13 @@ export class NotifierToasts extends NotifierElement {
     onAbort(until, () => presenter.stop());
   }
 
-  protected override render(): void {
+  protected override render(_: Snapshot, messages: Messages): void {
     const { toasts = [], critical = [] } = this.#presenter ?? {};
     PLACEMENTS.forEach((placement, index) => {
       this.#lists[index]?.update(toasts.filter((toast) => toast.placement === placement));
     });
-    this.#speak(toasts);
-    this.#modal.render(critical);
+    this.#speak(toasts, messages);
+    this.#modal?.render(critical);
     // A toast that vanishes under the pointer or with the focus tells nobody that it was left.
     this.#holdWhileUsed();
   }
@@ -78,12 +88,14 @@ export class NotifierToasts extends NotifierElement {
   #close(toast: Toast): void {
     const hadFocus = this.root.activeElement !== null;
     this.#presenter?.close(toast);
-    queueMicrotask(() => hadFocus && this.#focusFirst());
+    this.renderNow();
+    if (hadFocus) this.#focusFirst();
   }
 
   #hotkey(event: KeyboardEvent): void {
     if (!event.altKey || event.code !== "KeyT" || !this.#presenter?.toasts.length) return;
     event.preventDefault();
+    this.renderNow();
     this.#focusFirst();
   }
 
@@ -98,14 +110,27 @@ export class NotifierToasts extends NotifierElement {
   }
 
   /** Says what is new in a region that was in the page before; the urgent interrupts. */
-  #speak(toasts: readonly Toast[]): void {
-    const fresh = toasts.filter(({ key, items }) => (this.#spoken.get(key) ?? 0) < items.length);
+  #speak(toasts: readonly Toast[], messages: Messages): void {
+    const fresh = toasts.filter(
+      ({ key, items }) => (this.#spoken.get(key) ?? 0) < items.length && !this.#resting.has(key),
+    );
     for (const [region, urgent] of [[this.#polite, false], [this.#assertive, true]] as const) {
       const texts = fresh
         .filter((toast) => toast.urgent === urgent)
-        .map((toast) => spoken(toast, this.messages, (type) => this.notifier!.typeInfo(type)));
+        .map((toast) => spoken(toast, messages, (type) => this.notifier!.typeInfo(type)));
       if (texts.length) region.replaceChildren(...texts.map((text) => h("p", {}, text)));
     }
-    this.#spoken = new Map(toasts.map((toast) => [toast.key, toast.items.length]));
+    for (const { key, items } of fresh) this.#rest(key, items.length);
+    const shown = new Set(toasts.map(({ key }) => key));
+    for (const key of this.#spoken.keys()) if (!shown.has(key)) this.#spoken.delete(key);
+  }
+
+  #rest(key: string, count: number): void {
+    this.#spoken.set(key, count);
+    this.#resting.add(key);
+    setTimeout(() => {
+      this.#resting.delete(key);
+      this.schedule();
+    }, REST_MS);
   }
 }

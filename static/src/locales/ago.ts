@@ -9,15 +9,15 @@ const WEEK = 7 * 86_400 * SECOND;
 /** Below this, and for clocks that run ahead of the server's. */
 const JUST_NOW = 45 * SECOND;
 
-/** "now", "5 min. ago", "2 days ago", then the date. */
-export function ago(time: string, now: number, language: string, justNow: string): string {
+/** "now", "5m ago", "2d ago", then the date, as the language says it. */
+export function ago(time: string, now: number, language: string): string {
   const then = Date.parse(time);
   const past = now - then;
   if (Number.isNaN(then)) return "";
-  if (past < JUST_NOW) return justNow;
   if (past >= WEEK) return new Intl.DateTimeFormat(language, { dateStyle: "medium" }).format(then);
   const [unit, size] = UNITS.find(([, length]) => past >= length * 0.75) ?? ["minute" as const, 60 * SECOND];
   const format = new Intl.RelativeTimeFormat(language, { style: "narrow", numeric: "auto" });
+  if (past < JUST_NOW) return format.format(0, "second");
   return format.format(-Math.max(1, Math.round(past / size)), unit);
 }
 

@@ -29,7 +29,7 @@ test("it is orange while something is unseen, and opening it ends that but not t
   now = await stage(three());
   const button = now.inBell(".bell");
   expect(button.classList.contains("news")).toBe(true);
-  button.click();
+  await now.bell.show();
   await settle();
   await now.script.next("mark_seen").answer({ unread: 3, unseen: 0 });
   expect([button.classList.contains("news"), now.inBell(".count").textContent]).toEqual([false, "3"]);
@@ -37,19 +37,19 @@ test("it is orange while something is unseen, and opening it ends that but not t
 
 test("a refused mark_seen is not repeated until the bell is opened again", async () => {
   now = await stage(three());
-  now.bell.show();
+  await now.bell.show();
   await settle();
   await now.script.next("mark_seen").refuse("internal");
   expect(now.script.names()).toEqual([]);
   now.bell.close();
-  now.bell.show();
+  await now.bell.show();
   await settle();
   expect(now.script.names()).toEqual(["mark_seen"]);
 });
 
 test("a line stands between the new ones and the earlier ones", async () => {
   now = await stage([feedEntry("3@user:42"), feedEntry("2@user:42", { seen: true })]);
-  now.bell.show();
+  await now.bell.show();
   await settle();
   const rows = [...now.inBell(".cards").children].map((row) => row.className.split(" ")[0]);
   expect(rows).toEqual(["card", "earlier", "card"]);
@@ -65,7 +65,7 @@ test("a card shows everything as text, and follows only addresses that are safe"
       actions: [{ label: "Bad", url: "javascript:alert(1)" }, { label: "Good", url: "/chat" }],
     }),
   ]);
-  now.bell.show();
+  await now.bell.show();
   await settle();
   const [card] = cards();
   expect(card?.querySelector("img, b:not(strong), i")).toBeNull();
@@ -76,14 +76,14 @@ test("a card shows everything as text, and follows only addresses that are safe"
 
 test("what is urgent says so in a word", async () => {
   now = await stage([feedEntry("3@user:42", { priority: "high" }), feedEntry("2@user:42", { priority: "critical" })]);
-  now.bell.show();
+  await now.bell.show();
   await settle();
   expect(cards().map((card) => card.querySelector(".word")?.textContent)).toEqual(["Important", "Critical"]);
 });
 
 test("reading and dismissing by their buttons asks the server", async () => {
   now = await stage(three());
-  now.bell.show();
+  await now.bell.show();
   await settle();
   cards()[1]!.querySelector<HTMLElement>('[data-control="read"]')!.click();
   cards()[2]!.querySelector<HTMLElement>('[data-control="dismiss"]')!.click();
@@ -95,7 +95,7 @@ test("reading and dismissing by their buttons asks the server", async () => {
 
 test("following a card reads it; the application may go there itself", async () => {
   now = await stage([feedEntry("3@user:42", { url: "/chat/7" })]);
-  now.bell.show();
+  await now.bell.show();
   await settle();
   const selected: string[] = [];
   now.bell.addEventListener("notifier-select", (event) => {
@@ -111,7 +111,7 @@ test("following a card reads it; the application may go there itself", async () 
 
 test("an unchanged card keeps its element while others come and go", async () => {
   now = await stage(three());
-  now.bell.show();
+  await now.bell.show();
   await settle();
   const before = cards();
   now.script.send("notification", entry("4@user:42"));
@@ -121,7 +121,7 @@ test("an unchanged card keeps its element while others come and go", async () =>
 
 test("arrow keys, Home and End move between cards; Delete dismisses and focus goes on", async () => {
   now = await stage(three());
-  now.bell.show();
+  await now.bell.show();
   await settle();
   const focused = () => (now.bell.shadowRoot!.activeElement as HTMLElement)?.textContent;
   press(now.inBell(".panel"), "ArrowDown");
@@ -136,7 +136,7 @@ test("arrow keys, Home and End move between cards; Delete dismisses and focus go
 
 test("Escape closes the panel and gives the focus back to the bell", async () => {
   now = await stage(three());
-  now.inBell(".bell").click();
+  await now.bell.show();
   press(now.inBell(".panel"), "Escape");
   expect([now.bell.open, now.inBell(".bell").getAttribute("aria-expanded")]).toEqual([false, "false"]);
   expect(now.bell.shadowRoot!.activeElement).toBe(now.inBell(".bell"));
@@ -144,7 +144,7 @@ test("Escape closes the panel and gives the focus back to the bell", async () =>
 
 test("a press outside closes the panel, one inside does not", async () => {
   now = await stage(three());
-  now.bell.show();
+  await now.bell.show();
   now.inBell(".panel").dispatchEvent(new Event("pointerdown", { bubbles: true, composed: true }));
   expect(now.bell.open).toBe(true);
   document.body.dispatchEvent(new Event("pointerdown", { bubbles: true }));
@@ -153,7 +153,7 @@ test("a press outside closes the panel, one inside does not", async () => {
 
 test("clear all offers to take it back, and does", async () => {
   now = await stage(three());
-  now.bell.show();
+  await now.bell.show();
   await settle();
   now.inBell('[aria-label="Clear all"]').click();
   await settle();
@@ -169,7 +169,7 @@ test.each([
   ["offline", "You’re offline. Nothing was changed."],
 ])("an action that fails with %s is taken back and says so", async (code, text) => {
   now = await stage(three());
-  now.bell.show();
+  await now.bell.show();
   await settle();
   now.inBell('[aria-label="Mark all as read"]').click();
   await settle();
@@ -179,7 +179,7 @@ test.each([
 
 test("nothing, no connection, no sign-in and a failure each have their own words", async () => {
   now = await stage([]);
-  now.bell.show();
+  await now.bell.show();
   await settle();
   expect(now.inBell(".what").textContent).toBe("You’re all caught up");
   now.script.drop();
@@ -189,7 +189,7 @@ test("nothing, no connection, no sign-in and a failure each have their own words
 
 test("a feed that failed offers to try again", async () => {
   now = await stage([]);
-  now.bell.show();
+  await now.bell.show();
   void now.notifier.reload().catch(() => undefined);
   await now.script.next("feed").refuse("store_unavailable");
   expect(now.inBell(".what").textContent).toBe("Notifications couldn’t be loaded");

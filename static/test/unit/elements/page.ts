@@ -1,6 +1,7 @@
 /** A page with the elements and a scripted notifier of user 42. */
 import { vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
+import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
 import type { FeedEntry } from "../../../src/client/protocol.ts";
 import { NotifierBell, NotifierToasts } from "../../../src/elements/index.ts";
 import { page } from "../builders.ts";
@@ -18,6 +19,8 @@ export interface Stage {
 
 /** Online, with these in the feed. */
 export async function stage(items: readonly FeedEntry[] = []): Promise<Stage> {
+  // A frame ends with the turn, so that `settle` is enough.
+  vi.stubGlobal("requestAnimationFrame", (draw: () => void) => queueMicrotask(draw));
   vi.stubGlobal("fetch", vi.fn().mockResolvedValue(Response.json({ types: { message: { label: "Messages" } } })));
   const script = new Script();
   const notifier = script.notifier();
@@ -26,7 +29,8 @@ export async function stage(items: readonly FeedEntry[] = []): Promise<Stage> {
   bell.notifier = notifier;
   toasts.notifier = notifier;
   document.body.replaceChildren(bell, toasts);
-  await script.online("user:42=3", { counts: { unread: items.length, unseen: items.length } });
+  const preferences = DEFAULT_PREFERENCES;
+  await script.online("user:42=3", { preferences, counts: { unread: items.length, unseen: items.length } });
   await script.next("feed").answer(page(items, "user:42=3"));
   return {
     script,
