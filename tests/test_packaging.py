@@ -123,20 +123,32 @@ def test_the_installed_package_checks_itself(installed: Path, tmp_path: Path) ->
     assert "No problem found." in run(installed / "notifier", "check", cwd=tmp_path)
 
 
-async def test_the_installed_server_serves_client_and_demo(server: InstalledProcess) -> None:
-    """From an empty folder: the demo page and all that it loads, byte for byte as built."""
-    async with aiohttp.ClientSession() as session:
-        async with session.get(f"{server.url}/demo/") as answer:
-            assert answer.status == 200
-            page = await answer.text()
-        loaded = re.findall(r'(?:src|href)="([^"#:]+\.(?:js|css|mjs))"', page)
-        assert loaded
-        for address in [f"{server.url}/demo/{path}" for path in loaded]:
-            async with session.get(address) as answer:
+async def test_the_installed_server_serves_the_client(server: InstalledProcess) -> None:
+    """From an empty folder: every file that was built for browsers, byte for byte."""
+    built = REPOSITORY / "static" / "dist"
+    names = {path.relative_to(built).as_posix() for path in built.rglob("*.*js")}
+    assert {"notifier.min.js", "notifier.mjs", "elements.mjs", "react.mjs", "vue.mjs"} <= names
+    assert any(name.startswith("chunks/") for name in names)
+    async with aiohttp.ClientSession(headers={"Accept-Encoding": "gzip"}) as session:
+        for name in names:
+            address = name if name.startswith("demo/") else f"client/{name}"
+            async with session.get(f"{server.url}/{address}") as answer:
                 assert answer.status == 200, address
-        async with session.get(f"{server.url}/client/notifier.min.js") as answer:
-            built = REPOSITORY / "static" / "dist" / "notifier.min.js"
-            assert await answer.read() == built.read_bytes()
+                assert answer.headers["Content-Encoding"] == "gzip"
+                assert await answer.read() == (built / name).read_bytes()
+
+
+@pytest.mark.parametrize("page", ["", "react.html", "vue.html"])
+async def test_the_installed_server_serves_the_demos(server: InstalledProcess, page: str) -> None:
+    """The pages, and all that they load."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{server.url}/demo/{page}") as answer:
+            assert answer.status == 200
+            loaded = re.findall(r'(?:src|href)="([^"#:]+\.(?:js|css))"', await answer.text())
+        assert loaded
+        for name in loaded:
+            async with session.get(f"{server.url}/demo/{name}") as answer:
+                assert answer.status == 200, name
 
 
 @pytest.fixture

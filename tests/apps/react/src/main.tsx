@@ -1,0 +1,10 @@
+import "@notifier/client/styles.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+
+createRoot(document.querySelector("#app")!).render(
+  <StrictMode>
+    <App user="grace" />
+  </StrictMode>,
+);
