@@ -14,6 +14,8 @@ from aiohttp import web
 
 from notifier.config import Config
 from notifier.core.feed import Feed
+from notifier.core.jobs.digests import Digests
+from notifier.core.jobs.runner import Runner, handlers
 from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
@@ -92,6 +94,7 @@ class Node:
         self.readers = self._readers()
         await self._stack.enter_async_context(_background(self.readers.run()))
         self.inlet = self._open_inlet()
+        self.runner = self._open_runner(bus)
         await self._stack.enter_async_context(_background(self._purge_forever()))
         revalidation = Revalidation(self.hub, self.validity)
         await self._stack.enter_async_context(_background(revalidation.run()))
@@ -183,6 +186,16 @@ class Node:
         self._stack.push_async_callback(inlet.close)
         return inlet
 
+    def _open_runner(self, bus: Bus) -> Runner | None:
+        if not self.config.jobs.in_server:
+            return None
+        retention = self.config.retention.days * DAY
+        digests = Digests(self.store, bus, self._types, retention=retention, clock=now_ms)
+        runner = Runner(self.store, handlers(self.publisher, digests))
+        runner.start()
+        self._stack.push_async_callback(runner.close)
+        return runner
+
     def _services(self) -> Services:
         config = self.config
         return Services(
@@ -216,12 +229,15 @@ class Node:
     def _metrics(self) -> Sequence[Metric]:
         parts: dict[str, Any] = {
             "publisher": self.publisher.metrics,
+            "delivery": self.publisher.delivery.metrics,
             "hub": self.hub.metrics,
         }
         if self.channels is not None:
             parts["redis"] = self.channels.metrics
         if self.inlet is not None:
             parts["inlet"] = self.inlet.metrics
+        if self.runner is not None:
+            parts["jobs"] = self.runner.metrics
         counters = [
             Metric(
                 name=f"notifier_{part}_{name}",
@@ -241,6 +257,12 @@ class Node:
                 "notifier_readers", "Streams and polls", "gauge", lambda: self.readers.kinds, "kind"
             ),
             Metric("notifier_users", "Users connected", "gauge", lambda: self.namespace.users),
+            Metric(
+                "notifier_jobs_overdue",
+                "Seconds for which the job due longest waits, as this node last saw",
+                "gauge",
+                lambda: 0.0 if self.runner is None else self.runner.overdue,
+            ),
         ]
 
     async def _purge_forever(self) -> None:
@@ -287,11 +309,7 @@ async def create_app(config: Config) -> web.Application:
 
 async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
     """Run a node until SIGTERM or SIGINT. ``ready`` is called with the URL once it listens."""
-    leave = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(name, leave.set)
+    leave = leaving()
     async with open_node(config) as node:
         runner = web.AppRunner(
             node.app,
@@ -310,6 +328,16 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
             await node.drain()
         finally:
             await runner.cleanup()
+
+
+def leaving() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT."""
+    leave = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(name, leave.set)
+    return leave
 
 
 def _url(host: str, port: int) -> str:

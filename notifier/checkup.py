@@ -29,7 +29,7 @@ def describe(config: Config) -> Iterator[str]:
     yield f"secrets      {len(config.auth.secrets)}"
     yield f"jwks         {config.auth.jwks_url or 'none'}"
     yield f"retention    {config.retention.days} days"
-    yield f"types        {', '.join(sorted(config.types))}"
+    yield f"types        {', '.join(sorted(config.catalogue))}"
     yield f"demo         {'on' if config.demo.enabled else 'off'}"
 
 

@@ -117,6 +117,17 @@ def serve(host: str | None, port: int | None, env: str | None) -> None:
 
 @main.command()
 @_env_option
+def worker(env: str | None) -> None:
+    """Run scheduled, collapsed and summed-up notifications until SIGTERM or Ctrl-C."""
+    config = load_config(environment(NOTIFIER_ENV=env))
+    configure_log(config.log)
+    from notifier.worker import work
+
+    _run(work(config, ready=lambda: click.echo("Notifier is waiting for jobs")))
+
+
+@main.command()
+@_env_option
 def migrate(env: str | None) -> None:
     """Create or update schema and indexes; safe to repeat, also beside running servers."""
     config = _quiet_config(env)

@@ -43,6 +43,7 @@ NAMED = {
     "NOTIFIER_JWKS_URL": "auth.jwks_url",
     "NOTIFIER_JWT_ISSUER": "auth.issuer",
     "NOTIFIER_JWT_AUDIENCE": "auth.audience",
+    "NOTIFIER_TYPES_FILE": "types.file",
 }
 """Variables with a name of their own. They win over NOTIFIER_SECTION__KEY, a later over an earlier.
 """
@@ -103,7 +104,8 @@ def load_config(environ: Mapping[str, str], *, folder: Path | None = None) -> Co
         sheet.add_file(folder / file)
     sheet.add_variables(given)
     sections = sheet.checked()
-    types = _types(folder / "types.toml", sheet)
+    own = sections["types"].get("file")
+    catalogue = _types(Path(own) if own else folder / "types.toml", sheet)
     if env == "production":
         sheet.problems += _unfit_for_production(sections, loses_files="DYNO" in given)
     if sheet.problems:
@@ -111,7 +113,7 @@ def load_config(environ: Mapping[str, str], *, folder: Path | None = None) -> Co
     if env != "production" and not sections["auth"]["secrets"]:
         sections["auth"]["secrets"] = (kept_secret(MADE_SECRET),)
     parts = {name: section(**sections[name]) for name, section in _SECTIONS.items()}
-    return Config(env=env, types=types, **parts)
+    return Config(env=env, catalogue=catalogue, **parts)
 
 
 class _Sheet:

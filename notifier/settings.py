@@ -138,6 +138,13 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobsConfig:
+    """Who runs what is due later: the server itself, or only workers."""
+
+    in_server: Flag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
     """Heartbeats of connections, in seconds."""
 
@@ -181,6 +188,7 @@ class Config:
     auth: AuthConfig
     limits: LimitsConfig
     retention: RetentionConfig
+    jobs: JobsConfig
     engine: EngineConfig
     demo: DemoConfig
     metrics: MetricsConfig

@@ -161,13 +161,14 @@ async def test_a_token_says_what_was_asked_for(notifier: CommandLine) -> None:
     """User, roles, scopes, name and time of the token are those of the options."""
     outcome = await notifier(
         *("token", "ada", "--role", "admin", "--role", "ops", "--name", "Ada L."),
-        *("--scope", "notifications:publish", "--ttl", "2h"),
+        *("--scope", "notifications:publish:like:user", "--scope", "notifications:topics"),
+        *("--ttl", "2h"),
         NOTIFIER_JWT_SECRET=SECRET,
     )
     claims = jwt.decode(outcome.output.strip(), SECRET, algorithms=["HS256"])
     assert claims["sub"] == "ada"
     assert claims["roles"] == ["admin", "ops"]
-    assert claims["scope"] == "notifications:publish"
+    assert claims["scope"] == "notifications:publish:like:user notifications:topics"
     assert claims["name"] == "Ada L."
     assert claims["exp"] - claims["iat"] == 7200
 
@@ -181,12 +182,19 @@ async def test_a_token_is_believed_by_the_server(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("token", "a b"), ("token", "ada", "--ttl", "soon"), ("token", "ada", "--role", "")],
+    [
+        ("token", "a b"),
+        ("token", "ada", "--ttl", "soon"),
+        ("token", "ada", "--role", ""),
+        ("token", "ada", "--scope", "notifications:publish:lkie"),
+        ("keys", "create", "shop", "--scope", "notifications:publish:like:users"),
+        ("keys", "create", "shop", "--scope", "notifications:subscribe"),
+    ],
 )
 async def test_a_wrong_token_request_is_refused(
     notifier: CommandLine, arguments: tuple[str, ...]
 ) -> None:
-    """Names with white space and odd times are told."""
+    """Names with white space, odd times, and scopes that mean nothing are told."""
     outcome = await notifier(*arguments)
     assert outcome.status == 2
     assert "Invalid value" in outcome.errors

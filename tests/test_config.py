@@ -323,7 +323,7 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_the_shipped_catalogue_protects_what_matters() -> None:
     """Security cannot be muted, system alerts are not for everybody, marketing is quiet."""
-    types = TypeCatalogue.load(load_config({}).types)
+    types = TypeCatalogue.load(load_config({}).catalogue)
     assert not types["security_alert"].mutable
     assert types["security_alert"].placement == "top"
     assert types["system_alert"].roles
@@ -331,6 +331,19 @@ def test_the_shipped_catalogue_protects_what_matters() -> None:
     assert {"info", "message", "friend_request", "like", "comment", "mention", "order"} <= set(
         types
     )
+
+
+def test_an_installation_brings_its_own_types(tmp_path: Path) -> None:
+    """They take the place of the shipped ones; what is wrong with them is named."""
+    file = tmp_path / "ours.toml"
+    file.write_text('[info]\nlabel = "Info"\n[party]\nlabel = "Parties"\n')
+    assert set(load_config({"NOTIFIER_TYPES_FILE": str(file)}).catalogue) == {"info", "party"}
+    file.write_text('[party]\nlabel = "Parties"\nicon = "Balloon"\n')
+    with pytest.raises(ConfigurationError) as refusal:
+        load_config({"NOTIFIER_TYPES_FILE": str(file)})
+    assert [problem.partition(" ")[0] for problem in refusal.value.problems] == ["ours.toml:"] * 2
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml"):
+        load_config({"NOTIFIER_TYPES_FILE": str(tmp_path / "nowhere.toml")})
 
 
 @pytest.mark.parametrize("env", ["development", "production", "test"])

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from notifier.core import policy
+from notifier.core.jobs.appointments import Appointments
 from notifier.core.models import (
     EVERYONE,
     Cursor,
@@ -116,6 +117,7 @@ class Feed:
         self._bus = bus
         self._types = types
         self._clock = clock
+        self._appointments = Appointments(store, clock=clock)
 
     # Reading
 
@@ -280,12 +282,15 @@ class Feed:
         check_change(self._types, change)
         while True:
             visit = await self.visit(caller)
-            preferences = changed(visit.subscriber.preferences, change)
+            before = visit.subscriber.preferences
+            preferences = changed(before, change)
+            await self._appointments.prepare(visit.view, before, preferences)
             try:
                 await self._store.set_preferences(visit.user, preferences)
                 break
             except Conflict:
                 continue  # another device was faster: read its version and change that
+        await self._appointments.follow(visit.user, before, preferences)
         self._bus.tell(visit.user, "preferences", preferences.as_dict(), skip=origin)
         await self._report(caller, {}, None)
         return preferences.as_dict()

@@ -23,6 +23,7 @@ from notifier.core.models import (
     Subscriber,
     View,
 )
+from notifier.core.models.jobs import Job, Ration
 
 WatermarkField = Literal["seen", "read", "dismissed"]
 
@@ -35,7 +36,8 @@ class Log(Protocol):
 
         Entry n+1 of a log is never visible before entry n. With an idempotency key known from an
         earlier call (24 h) the first receipt is returned, and missing entries of it are completed;
-        with another fingerprint it raises ``Conflict``.
+        with another fingerprint it raises ``Conflict``. A notification is put into a log once, key
+        or not: appending it again returns the entry that is there.
         """
         ...
 
@@ -49,16 +51,21 @@ class Log(Protocol):
         """
         ...
 
+    async def end(self, refs: Collection[Ref], *, now: int) -> None:
+        """Let these notification entries expire now, untold: something else takes their place."""
+        ...
+
     async def heads(self, audiences: Collection[str]) -> dict[str, int]:
         """The last seq of each log; 0 for an empty one. One query."""
         ...
 
     async def after(
-        self, positions: Mapping[str, int], *, limit: int, now: int
+        self, positions: Mapping[str, int], *, limit: int, now: int, type: str | None = None
     ) -> dict[str, list[Entry]]:
         """For each log the entries behind a position, oldest first, at most ``limit`` for each log.
 
-        Of every kind, without the expired ones. Logs with nothing new are absent. One query.
+        Of every kind (of one ``type``, if given), without the expired ones. Logs with nothing new
+        are absent. One query.
         """
         ...
 
@@ -195,7 +202,53 @@ class Revocations(Protocol):
         ...
 
 
-class Store(Log, Subscribers, Keys, Tickets, Revocations, Protocol):
+class Jobs(Protocol):
+    """What is to be done later, by whichever runner takes it; and what is rationed.
+
+    A job is claimed by being postponed: who takes it and dies leaves it to the others.
+    """
+
+    async def add_jobs(self, jobs: Sequence[Job]) -> frozenset[str]:
+        """Add those whose ids are new, and return their ids."""
+        ...
+
+    async def job(self, job_id: str) -> Job | None: ...
+
+    async def take_jobs(self, now: int, *, until: int, limit: int) -> list[Job]:
+        """Postpone the jobs that are due to ``until`` and return them, those due longest first.
+
+        Each is returned to one caller only. Their version has grown.
+        """
+        ...
+
+    async def next_job(self) -> int | None:
+        """When the first job is due; None without any."""
+        ...
+
+    async def replace_job(self, job: Job) -> Job | None:
+        """Store the job's time and data, if its version is still the stored one; else None.
+
+        Returned is the job with its new version.
+        """
+        ...
+
+    async def touch_jobs(
+        self, job_ids: Collection[str], *, due_at: int | None = None
+    ) -> frozenset[str]:
+        """Tell that there may be something new for these jobs; with ``due_at`` they are due then
+        at the latest. Returns the ids of which there is no job."""
+        ...
+
+    async def remove_job(self, job: Job) -> bool:
+        """Remove it if nobody has taken, replaced or touched it since; False otherwise."""
+        ...
+
+    async def ration(self, rations: Collection[Ration], asker: str) -> frozenset[str]:
+        """The places that let this asker through. Who asks again gets the same answer."""
+        ...
+
+
+class Store(Log, Subscribers, Keys, Tickets, Revocations, Jobs, Protocol):
     """All that is durable, and its life cycle."""
 
     async def migrate(self) -> None:

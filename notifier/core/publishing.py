@@ -5,35 +5,39 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
 
 from notifier.core import policy
+from notifier.core.delivery import Delivery
+from notifier.core.jobs.collapse import visible
+from notifier.core.jobs.schedule import Schedule
 from notifier.core.models import (
     ADMIN,
     Entry,
     IdempotencyKey,
-    Notification,
     Principal,
-    Publication,
     Receipt,
-    encode_content,
+    in_milliseconds,
     new_id,
     now_ms,
-    rfc3339,
 )
-from notifier.core.ports import Bus, Log
+from notifier.core.orders import Order
+from notifier.core.ports import Bus, Store
 from notifier.core.schemas import NOTIFICATION, load
 from notifier.core.types import DEFAULT_TYPE, NotificationType
 from notifier.errors import Forbidden, InvalidRequest, NotFound
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
-Stored = TypeVar("Stored")
+Done = TypeVar("Done")
+
+MAX_AHEAD = 366 * 86_400_000
+"""Milliseconds from now within which a delivery can be scheduled."""
 
 _PASSED_ON = ("body", "sender", "icon", "url", "data", "actions", "collapse_key")
 """Optional fields that readers get exactly as they were published."""
@@ -44,13 +48,13 @@ class PublisherMetrics:
     """Since the start of this node."""
 
     published: int = 0
-    entries: int = 0
+    scheduled: int = 0
     repeated: int = 0
     withdrawn: int = 0
 
 
 class Publisher:
-    """Checks, stores, tells - in this order.
+    """Checks, stores, tells - in this order; or has it done later.
 
     ``retention`` is how long a notification lives, in milliseconds, when neither it nor its type
     says so; no notification lives longer.
@@ -58,20 +62,22 @@ class Publisher:
 
     def __init__(
         self,
-        log: Log,
+        store: Store,
         bus: Bus,
         types: Mapping[str, NotificationType],
         *,
         retention: int,
         clock: Callable[[], int] = now_ms,
     ) -> None:
-        self._log = log
+        self.delivery = Delivery(store, bus, types, clock=clock)
+        self.schedule = Schedule(store, self.delivery, clock=clock)
+        self.metrics = PublisherMetrics()
+        self._store = store
         self._bus = bus
         self._types = types
         self._retention = retention
         self._clock = clock
-        self.metrics = PublisherMetrics()
-        self._telling: set[asyncio.Task[Any]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def publish(
         self,
@@ -90,79 +96,81 @@ class Publisher:
         """
         _require(policy.may_publish(caller))
         request = load(NOTIFICATION, body)
-        publication = Publication(
-            self._notification(request, caller, notification_id),
-            tuple(request["to"]),
-            _key(idempotency_key, body, caller),
-        )
-        receipt = await self._told(self._log.append(publication), lambda stored: stored.entries)
+        at = self._delivery_time(request)
+        order = self._order(request, caller, notification_id)
+        key = _key(idempotency_key, body, caller)
+        receipt = await self._to_its_end(self._place(order, at, key))
         self._count(receipt)
         return receipt
 
     async def withdraw(self, notification_id: str, caller: Principal) -> None:
-        """Take a notification back from everybody: publishers their own, admins any.
+        """Take a notification back from everybody, or cancel it: publishers their own, admins any.
 
         Repeating it changes nothing. Raises ``Forbidden``, ``NotFound`` or ``StoreUnavailable``.
         """
         _require(policy.may_publish(caller))
         owner = None if ADMIN in caller.scopes else caller.publisher
-        withdrawing = self._log.withdraw(_uuid(notification_id), publisher=owner, now=self._clock())
-        await self._told(withdrawing, lambda withdrawals: withdrawals)
+        await self._to_its_end(self._take_back(_uuid(notification_id), owner))
         self.metrics.withdrawn += 1
 
     async def close(self) -> None:
         """Wait until what was stored has been told."""
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def _told(
-        self, storing: Coroutine[Any, Any, Stored], entries: Callable[[Stored], Sequence[Entry]]
-    ) -> Stored:
-        """Store, then tell. A caller who gives up in between (hangs up, say) does not keep the
-        second from following the first."""
+    async def _place(self, order: Order, at: int | None, key: IdempotencyKey | None) -> Receipt:
+        now = self._clock()
+        if at is not None and at > now:
+            return await self.schedule.add(order, at, key)
+        route = await self.delivery.route(order, key)
+        receipt = await self.delivery.carry(order, order.notification(now), route, key)
+        if at is not None and receipt.repeated and not receipt.entries:
+            # The first call was ahead of its time, and may have been cut short.
+            await self.schedule.resume(replace(order, id=receipt.notification_id), now)
+            return replace(receipt, entries=(), deliver_at=at)
+        return replace(receipt, entries=visible(receipt.entries))
 
-        async def store_and_tell() -> Stored:
-            stored = await storing
-            self._bus.announce(entries(stored))
-            return stored
+    async def _take_back(self, notification_id: str, owner: str | None) -> None:
+        if await self.schedule.cancel(notification_id, owner):
+            return
+        withdrawals: list[Entry] = await self._store.withdraw(
+            notification_id, publisher=owner, now=self._clock()
+        )
+        self._bus.announce(visible(withdrawals))
 
-        task = asyncio.create_task(store_and_tell())
-        self._telling.add(task)
+    async def _to_its_end(self, work: Coroutine[Any, Any, Done]) -> Done:
+        """A caller who gives up (hangs up, say) does not keep what was stored from being told."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
         task.add_done_callback(self._forget)
         return await asyncio.shield(task)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._telling.discard(task)
+        self._under_way.discard(task)
         if not task.cancelled():
             task.exception()  # told to the caller, if that one is still there
 
-    def _notification(
+    def _delivery_time(self, request: Mapping[str, Any]) -> int | None:
+        if request.get("deliver_at") is None:
+            return None
+        at = in_milliseconds(request["deliver_at"])
+        if at > self._clock() + MAX_AHEAD:
+            raise InvalidRequest({"deliver_at": ["Must be within 366 days from now."]})
+        return at
+
+    def _order(
         self, request: Mapping[str, Any], caller: Principal, notification_id: str | None
-    ) -> Notification:
+    ) -> Order:
         kind = self._type(request.get("type"))
-        if request.get("deliver_at") is not None:
-            raise InvalidRequest({"deliver_at": ["Scheduled delivery is not available yet."]})
-        now = self._clock()
-        expires_at = now + self._lifetime(request.get("ttl"), kind)
-        notification_id = notification_id or new_id(now)
-        content = {
-            "notification_id": notification_id,
-            "type": kind.name,
-            "priority": request.get("priority", kind.priority),
-            "title": request["title"],
-            **{name: request[name] for name in _PASSED_ON if request.get(name) is not None},
-            "created_at": rfc3339(now),
-            "expires_at": rfc3339(expires_at),
-        }
-        return Notification(
-            id=notification_id,
+        passed_on = {n: request[n] for n in _PASSED_ON if request.get(n) is not None}
+        return Order(
+            id=notification_id or new_id(self._clock()),
             type=kind.name,
             priority=request.get("priority", kind.priority),
             publisher=caller.publisher,
-            created_at=now,
-            expires_at=expires_at,
+            audiences=tuple(request["to"]),
             excluded=frozenset(a.partition(":")[2] for a in request["excluded"]),
-            copies=len(request["to"]),
-            content=encode_content(content),
+            lifetime=self._lifetime(request.get("ttl"), kind),
+            fields={"title": request["title"], **passed_on},
         )
 
     def _type(self, name: str | None) -> NotificationType:
@@ -179,9 +187,10 @@ class Publisher:
     def _count(self, receipt: Receipt) -> None:
         if receipt.repeated:
             self.metrics.repeated += 1
+        elif receipt.deliver_at is not None:
+            self.metrics.scheduled += 1
         else:
             self.metrics.published += 1
-            self.metrics.entries += len(receipt.entries)
 
 
 def _require(decision: policy.Decision) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from notifier.core.models import AUDIENCE_KINDS, CHANNELS, EVERYONE, Priority, is_name
+from notifier.core.models import CHANNELS, KINDS_OF_AUDIENCE, Priority, is_name
 
 DEFAULT_TYPE = "info"
 """The type of a notification that names none; every catalogue has it."""
@@ -89,15 +89,17 @@ class NotificationType:
         return self.display if priority.rank <= self.priority.rank else DEFAULT_DISPLAY[priority]
 
     def as_dict(self) -> dict[str, Any]:
-        """What clients learn of a type: nothing of who may send and who may receive it."""
-        display = self.display_of(self.priority)
+        """What clients learn of a type: nothing of who may send and who may receive it.
+
+        Without a display they, too, go by the priority of each entry.
+        """
         return {
             "label": self.label,
             "icon": self.icon,
             "color": self.color,
             "placement": self.placement,
             "priority": self.priority,
-            "display": list(display),
+            "display": None if self.display is None else list(self.display),
             "mutable": self.mutable,
             "digest": self.digest,
         }
@@ -159,7 +161,7 @@ class _TypeSchema(Schema):
     roles = _optional(fields.String(validate=_check_role))
     mutable = _flag(load_default=True)
     scopes = _optional(fields.String(validate=_check_scope))
-    audiences = _optional(fields.String(validate=validate.OneOf([*AUDIENCE_KINDS, EVERYONE])))
+    audiences = _optional(fields.String(validate=validate.OneOf(KINDS_OF_AUDIENCE)))
     collapse = fields.Nested(_CollapseSchema, load_default=None)
     rate = fields.Nested(_RateSchema, load_default=None)
     digest = _flag()

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from notifier.core.models import Receipt, rfc3339
 from notifier.errors import MalformedRequest
 from notifier.http.bodies import read_json
 from notifier.http.calls import CALLER, arguments
@@ -17,15 +18,21 @@ LISTED_ENTRIES = 100
 
 
 async def publish(request: web.Request) -> web.Response:
-    receipt = await request.app[SERVICES].publisher.publish(
-        await read_json(request), request[CALLER], idempotency_key=_idempotency_key(request)
+    status, told = receipt(
+        await request.app[SERVICES].publisher.publish(
+            await read_json(request), request[CALLER], idempotency_key=idempotency_key(request)
+        )
     )
-    listed = receipt.entries[:LISTED_ENTRIES]
-    answer = {
-        "id": receipt.notification_id,
-        "entries": [{"id": str(entry.ref)} for entry in listed],
-    }
-    return _json(answer, status=201)
+    return answer(told, status=status)
+
+
+def receipt(published: Receipt) -> tuple[int, dict[str, Any]]:
+    """The status of what was published, and what its publisher is told."""
+    told: dict[str, Any] = {"id": published.notification_id}
+    if published.deliver_at is not None:
+        return 202, told | {"deliver_at": rfc3339(published.deliver_at)}
+    listed = [{"id": str(entry.ref)} for entry in published.entries[:LISTED_ENTRIES]]
+    return (201 if listed else 202), told | {"entries": listed}
 
 
 async def withdraw(request: web.Request) -> web.Response:
@@ -35,44 +42,44 @@ async def withdraw(request: web.Request) -> web.Response:
 
 
 async def feed(request: web.Request) -> web.Response:
-    return _json(await request.app[SERVICES].feed.page(request[CALLER], arguments(request)))
+    return answer(await request.app[SERVICES].feed.page(request[CALLER], arguments(request)))
 
 
 async def mark_read(request: web.Request) -> web.Response:
     body = await read_json(request)
-    return _json(await request.app[SERVICES].feed.mark_read(request[CALLER], body))
+    return answer(await request.app[SERVICES].feed.mark_read(request[CALLER], body))
 
 
 async def mark_unread(request: web.Request) -> web.Response:
     body = await read_json(request)
-    return _json(await request.app[SERVICES].feed.mark_unread(request[CALLER], body))
+    return answer(await request.app[SERVICES].feed.mark_unread(request[CALLER], body))
 
 
 async def dismiss(request: web.Request) -> web.Response:
     body = await read_json(request)
-    return _json(await request.app[SERVICES].feed.dismiss(request[CALLER], body))
+    return answer(await request.app[SERVICES].feed.dismiss(request[CALLER], body))
 
 
 async def mark_seen(request: web.Request) -> web.Response:
     body = await read_json(request)
-    return _json(await request.app[SERVICES].feed.mark_seen(request[CALLER], body))
+    return answer(await request.app[SERVICES].feed.mark_seen(request[CALLER], body))
 
 
 async def preferences(request: web.Request) -> web.Response:
-    return _json(await request.app[SERVICES].feed.preferences(request[CALLER]))
+    return answer(await request.app[SERVICES].feed.preferences(request[CALLER]))
 
 
 async def set_preferences(request: web.Request) -> web.Response:
     body = await read_json(request)
-    return _json(await request.app[SERVICES].feed.set_preferences(request[CALLER], body))
+    return answer(await request.app[SERVICES].feed.set_preferences(request[CALLER], body))
 
 
 async def types(request: web.Request) -> web.Response:
-    return _json(request.app[SERVICES].feed.types(request[CALLER]))
+    return answer(request.app[SERVICES].feed.types(request[CALLER]))
 
 
 async def issue_ticket(request: web.Request) -> web.Response:
-    return _json(await request.app[SERVICES].tickets.issue(request[CALLER]), status=201)
+    return answer(await request.app[SERVICES].tickets.issue(request[CALLER]), status=201)
 
 
 async def revoke(request: web.Request) -> web.Response:
@@ -91,15 +98,15 @@ async def unsubscribe_topic(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def _json(answer: dict[str, Any], *, status: int = 200) -> web.Response:
-    return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json")
+def answer(told: dict[str, Any], *, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(told), status=status, content_type="application/json")
 
 
 def _topic(request: web.Request) -> dict[str, str]:
     return {"topic": request.match_info["topic"]}
 
 
-def _idempotency_key(request: web.Request) -> str | None:
+def idempotency_key(request: web.Request) -> str | None:
     match request.headers.getall("Idempotency-Key", ()):
         case []:
             return None

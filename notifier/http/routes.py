@@ -8,7 +8,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from notifier.core import schemas
-from notifier.http import api, health, metrics, openapi, poll, stream
+from notifier.core.limits import RateLimit
+from notifier.http import api, batch, health, metrics, openapi, poll, stream
+from notifier.http.batch import BATCHED
 from notifier.http.calls import Access, Admission, Call
 from notifier.http.files import add_files
 from notifier.http.health import READINESS, Readiness
@@ -29,13 +31,24 @@ CALLS = (
         access=Access.PUBLISHER,
         headers=("Idempotency-Key",),
         body=schemas.NOTIFICATION,
-        answers={201: "Receipt"},
+        answers={201: "Receipt", 202: "Accepted"},
+    ),
+    Call(
+        method="POST",
+        path="/v1/notifications/batch",
+        handler=batch.publish_batch,
+        summary="Publish up to 500 notifications",
+        tag="Publishing",
+        access=Access.PUBLISHER,
+        headers=("Idempotency-Key",),
+        body=schemas.BATCH,
+        answers={200: "Results"},
     ),
     Call(
         method="DELETE",
         path="/v1/notifications/{id}",
         handler=api.withdraw,
-        summary="Take a notification back from everybody",
+        summary="Take a notification back from everybody, or cancel it",
         tag="Publishing",
         access=Access.PUBLISHER,
         answers={204: None},
@@ -212,6 +225,7 @@ def add_routes(app: web.Application, services: Services) -> None:
     app[METRICS] = NodeMetrics(services.metrics, services.metrics_access)
     app[READINESS] = Readiness(services.checks)
     app[DESCRIPTION] = encode(describe(CALLS, API_VERSION))
+    app[BATCHED] = RateLimit(services.batched_per_second)
     admission = Admission(
         services.authenticator,
         services.tickets,

@@ -76,6 +76,33 @@ ANSWERS: dict[str, Shape] = {
             },
         },
     ),
+    "Results": _object(
+        {
+            "results": {
+                "type": "array",
+                "description": "What became of each notification, in order.",
+                "items": _object(
+                    {
+                        "status": {
+                            "type": "integer",
+                            "description": "The status that it would have been answered with by "
+                            "itself; with 201 and 202 stands what else would have been answered.",
+                        }
+                    },
+                    {
+                        "id": _text("The notification.", format="uuid"),
+                        "error": _object(
+                            {
+                                "code": _text("Stable, for programs."),
+                                "message": _text("What is the matter."),
+                            },
+                            {"errors": {"type": "object"}, "retry_after": {"type": "number"}},
+                        ),
+                    },
+                ),
+            }
+        }
+    ),
     "Entry": _object(
         {
             "id": _ENTRY_ID,
@@ -213,7 +240,8 @@ ANSWERS: dict[str, Shape] = {
             "placement": {"type": "string", "enum": ["top", "bottom"]},
             "priority": _PRIORITY,
             "display": {
-                "type": "array",
+                "type": ["array", "null"],
+                "description": "Where it appears; null: the priority of each entry decides.",
                 "items": {"type": "string", "enum": ["bell", "toast", "modal", "browser", "push"]},
             },
             "mutable": {"type": "boolean", "description": "Whether users can switch it off."},
@@ -278,6 +306,12 @@ REFINED: dict[str, dict[str, Shape]] = {
         },
         "collapse_key": {"description": "Notifications with the same key belong together."},
         "except": {"description": "Users (`user:...`) who do not get it, for instance its sender."},
+    },
+    "Batch": {
+        "notifications": {
+            "description": "Up to 500, each checked by itself.",
+            "items": ref("Notification"),
+        },
     },
     "Sender": {
         "id": {"description": "A name without white space."},

@@ -30,6 +30,8 @@ TYPES = TypeCatalogue.load(
         "like": {"label": "Likes", "priority": "low", "ttl": 3_600},
         "alert": {"label": "Alerts", "priority": "high", "roles": ["admin"]},
         "security": {"label": "Security", "mutable": False},
+        "guarded": {"label": "Guarded", "scopes": ["guard:send"]},
+        "friend": {"label": "Friends", "audiences": ["user"]},
     }
 )
 

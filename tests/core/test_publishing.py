@@ -305,7 +305,7 @@ class Asking(Recorder):
 
 async def test_what_is_told_is_in_the_store(domain: Domain) -> None:
     """Whoever is told of an entry and asks for it at once gets it."""
-    bus = domain.publisher._bus = Asking(domain)
+    bus = domain.publisher.delivery._bus = Asking(domain)
     receipts = await asyncio.gather(*(domain.publish("everyone") for _ in range(20)))
     answers = await asyncio.gather(*bus.asked)
     assert [len(found) for found in answers] == [1] * len(receipts)

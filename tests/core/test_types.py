@@ -9,7 +9,7 @@ import pytest
 from marshmallow import ValidationError
 
 from notifier.core.models import Priority
-from notifier.core.types import DEFAULT_DISPLAY, TypeCatalogue
+from notifier.core.types import DEFAULT_DISPLAY, Collapse, Rate, TypeCatalogue
 from notifier.resources import config_folder
 
 INFO = {"label": "Information"}
@@ -54,6 +54,21 @@ WRONG = {
     "role with a space": {"roles": ["system operator"]},
     "empty role": {"roles": [""]},
     "mutable no truth": {"mutable": "perhaps"},
+    "no role": {"roles": []},
+    "no scope": {"scopes": []},
+    "scope with a space": {"scopes": ["may send"]},
+    "unknown audience": {"audiences": ["users"]},
+    "collapse without a title": {"collapse": {"window": 60}},
+    "collapse without a window": {"collapse": {"title": "{senders} did"}},
+    "collapse for no time": {"collapse": {"window": 0, "title": "{senders} did"}},
+    "collapse for too long": {"collapse": {"window": 604_801, "title": "{senders} did"}},
+    "title of something else": {"collapse": {"window": 60, "title": "{sender} did"}},
+    "title of an attribute": {"collapse": {"window": 60, "title": "{count.real}"}},
+    "title that ends too soon": {"collapse": {"window": 60, "title": "{senders did"}},
+    "title of a position": {"collapse": {"window": 60, "title": "{} did"}},
+    "rate without seconds": {"rate": {"limit": 5}},
+    "rate of nothing": {"rate": {"limit": 0, "seconds": 60}},
+    "digest no truth": {"digest": "hourly"},
     "unknown key": {"colour": "red"},
 }
 
@@ -92,9 +107,10 @@ def test_the_default_type_must_be_there() -> None:
 
 @pytest.mark.parametrize("priority", list(Priority))
 def test_without_a_display_the_priority_decides(priority: Priority) -> None:
-    """What clients are told is always complete."""
-    row = catalogue(odd={**INFO, "priority": priority.value})["odd"].as_dict()
-    assert row["display"] == list(DEFAULT_DISPLAY[priority])
+    """For each entry anew, which is why clients are told of none."""
+    kind = catalogue()["info"]
+    assert kind.display_of(priority) == DEFAULT_DISPLAY[priority]
+    assert kind.as_dict()["display"] is None
 
 
 def test_an_empty_display_is_not_the_default() -> None:
@@ -115,3 +131,57 @@ def test_clients_do_not_learn_who_else_may_receive_a_type() -> None:
         "mutable",
         "digest",
     }
+
+
+def test_rules_are_read() -> None:
+    """Who may send it, whom to, and what happens when there are many."""
+    row = {
+        **INFO,
+        "scopes": ["a:b", "notifications:publish:odd"],
+        "audiences": ["user", "everyone"],
+        "collapse": {"window": 60, "title": "{senders} did it {count} times"},
+        "rate": {"limit": 5, "seconds": 60},
+    }
+    kind = catalogue(odd=row)["odd"]
+    assert kind.scopes == {"a:b", "notifications:publish:odd"}
+    assert kind.audiences == {"user", "everyone"}
+    assert kind.collapse == Collapse(window=60, title="{senders} did it {count} times")
+    assert kind.rate == Rate(limit=5, seconds=60)
+
+
+def test_without_rules_there_are_none() -> None:
+    """Nothing collapses and nothing is silent unless the catalogue says so."""
+    kind = catalogue()["info"]
+    assert (kind.scopes, kind.audiences, kind.collapse, kind.rate) == (None, None, None, None)
+
+
+def test_what_can_be_switched_off_can_be_summed_up() -> None:
+    """Unless the catalogue says no; what cannot be switched off never can."""
+    types = catalogue(must={**INFO, "mutable": False}, alone={**INFO, "digest": False})
+    assert {name: kind.digest for name, kind in types.items()} == {
+        "info": True,
+        "must": False,
+        "alone": False,
+    }
+    with pytest.raises(ValidationError) as refusal:
+        catalogue(must={**INFO, "mutable": False, "digest": True})
+    assert list(refusal.value.messages_dict["must"]) == ["digest"]
+
+
+@pytest.mark.parametrize(
+    ("own", "priority", "display"),
+    [
+        ("normal", "low", ("bell", "browser")),
+        ("normal", "normal", ("bell", "browser")),
+        ("normal", "high", DEFAULT_DISPLAY[Priority.HIGH]),
+        ("high", "critical", DEFAULT_DISPLAY[Priority.CRITICAL]),
+        ("critical", "critical", DEFAULT_DISPLAY[Priority.CRITICAL]),
+        ("critical", "high", ("bell", "browser")),
+    ],
+)
+def test_a_display_is_for_the_types_own_priority_and_below(
+    own: str, priority: str, display: tuple[str, ...]
+) -> None:
+    """What is more urgent than usual goes where its priority says."""
+    kind = catalogue(odd={**INFO, "priority": own, "display": ["bell", "browser"]})["odd"]
+    assert kind.display_of(Priority(priority)) == display

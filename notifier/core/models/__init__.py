@@ -8,11 +8,13 @@ from __future__ import annotations
 from notifier.core.models.audiences import (
     AUDIENCE_KINDS,
     EVERYONE,
+    KINDS_OF_AUDIENCE,
     MAX_CURSOR_TEXT,
     MAX_SEQ,
     Cursor,
     Ref,
     is_name,
+    kind_of,
     parse_audience,
 )
 from notifier.core.models.entries import (
@@ -59,6 +61,7 @@ __all__ = [
     "DIGESTS",
     "EVERYONE",
     "EXPIRY_GRACE",
+    "KINDS_OF_AUDIENCE",
     "MAX_CURSOR_TEXT",
     "MAX_SEQ",
     "PUBLISH",
@@ -92,6 +95,7 @@ __all__ = [
     "in_milliseconds",
     "is_name",
     "is_zone",
+    "kind_of",
     "new_id",
     "now_ms",
     "parse_audience",

@@ -13,6 +13,9 @@ EVERYONE = "everyone"
 
 AUDIENCE_KINDS = ("user", "role", "topic")
 
+KINDS_OF_AUDIENCE = (*AUDIENCE_KINDS, EVERYONE)
+"""What an audience may be; the last one stands for itself."""
+
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 """A name inside an audience: 1 to 128 printable characters without white space."""
 
@@ -38,6 +41,11 @@ def parse_audience(text: str) -> str:
     if not is_name(name):
         raise ValueError("The name must be 1 to 128 printable characters without white space.")
     return text
+
+
+def kind_of(audience: str) -> str:
+    """One of ``KINDS_OF_AUDIENCE``."""
+    return audience.partition(":")[0]
 
 
 class Ref(NamedTuple):

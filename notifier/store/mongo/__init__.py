@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bson.datetime_ms import DatetimeMS
 
 from notifier.store.mongo.database import Database, available
+from notifier.store.mongo.jobs import MongoJobs
 from notifier.store.mongo.keys import MongoKeys
 from notifier.store.mongo.log import MongoLog
 from notifier.store.mongo.revocations import MongoRevocations
@@ -14,7 +15,7 @@ from notifier.store.mongo.subscribers import MongoSubscribers
 from notifier.store.mongo.tickets import MongoTickets
 
 
-class MongoStore(MongoLog, MongoSubscribers, MongoKeys, MongoTickets, MongoRevocations):
+class MongoStore(MongoLog, MongoSubscribers, MongoKeys, MongoTickets, MongoRevocations, MongoJobs):
     """The ``Store`` port on MongoDB."""
 
     def __init__(self, database: Database, clock: Callable[[], int]) -> None:
@@ -23,6 +24,7 @@ class MongoStore(MongoLog, MongoSubscribers, MongoKeys, MongoTickets, MongoRevoc
         MongoKeys.__init__(self, database)
         MongoTickets.__init__(self, database)
         MongoRevocations.__init__(self, database)
+        MongoJobs.__init__(self, database)
 
     async def migrate(self) -> None:
         await self._database.migrate()
@@ -38,7 +40,7 @@ class MongoStore(MongoLog, MongoSubscribers, MongoKeys, MongoTickets, MongoRevoc
         """Only ahead of the server, which does the same by its TTL indexes every minute."""
         due = {"purge_at": {"$lte": DatetimeMS(now)}}
         gone = 0
-        for name in ("entries", "idempotency_keys", "marks", "tickets"):
+        for name in ("entries", "idempotency_keys", "marks", "tickets", "rations"):
             with available():
                 # Along the index: a log loses its entries from the front.
                 removed = await self._database[name].delete_many(due, hint="purge")

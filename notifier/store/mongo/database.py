@@ -49,6 +49,8 @@ INDEXES = {
     "entries": ENTRY_INDEXES,
     "idempotency_keys": (_GONE_AT_PURGE_TIME,),
     "tickets": (_GONE_AT_PURGE_TIME,),
+    "jobs": (IndexModel([("due_at", ASCENDING)], name="due"),),
+    "rations": (_GONE_AT_PURGE_TIME,),
     "revocations": (
         IndexModel([("user", ASCENDING), ("role", ASCENDING)], name="place", unique=True),
     ),

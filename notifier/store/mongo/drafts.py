@@ -16,7 +16,8 @@ from notifier.store.mongo.documents import entry_from, entry_id
 class Draft:
     """One caller's entries: a notification for each log, and what became of them.
 
-    ``refusal`` is why nothing of it will be written.
+    ``published`` is what a publication brings; ``fixed`` as there. ``claimed``: its idempotency key
+    is on record. ``refusal`` is why nothing of it will be written.
     """
 
     notifications: Mapping[str, Notification]
@@ -24,6 +25,9 @@ class Draft:
     key: IdempotencyKey | None = None
     repeated: bool = False
     silent: frozenset[str] = frozenset()
+    published: Notification | None = None
+    fixed: bool = False
+    claimed: bool = False
     landed: dict[str, Entry] = field(default_factory=dict)
     refusal: Exception | None = None
 
@@ -31,7 +35,14 @@ class Draft:
     def of(cls, publication: Publication) -> Draft:
         notification = publication.notification
         notifications = dict.fromkeys(publication.audiences, notification)
-        return cls(notifications, notification.id, publication.key, silent=publication.silent)
+        return cls(
+            notifications,
+            notification.id,
+            publication.key,
+            silent=publication.silent,
+            published=notification,
+            fixed=publication.fixed,
+        )
 
     @property
     def missing(self) -> dict[str, str]:
@@ -42,17 +53,17 @@ class Draft:
             if audience not in self.landed
         }
 
-    def repeat(self, first: Notification) -> None:
-        """Become a retry of the call that published ``first``."""
+    def repeat(self, first: Notification, logs: Collection[str] | None) -> None:
+        """Become a retry of the call that published ``first``; None: into the same logs."""
         self.notification_id = first.id
-        self.notifications = dict.fromkeys(self.notifications, first)
+        self.notifications = dict.fromkeys(self.notifications if logs is None else logs, first)
         self.repeated = True
 
     def outcome(self, failure: Exception | None) -> Receipt | Exception:
         """The caller's answer; ``failure`` is why the whole group was given up, if it was."""
         if self.refusal is not None:
             return self.refusal
-        if failure is not None and self.missing:
+        if failure is not None and (self.missing or (self.key and not self.claimed)):
             return failure
         entries = tuple(self.landed[audience] for audience in self.notifications)
         return Receipt(self.notification_id, entries, self.repeated)

@@ -31,12 +31,15 @@ class IdempotencyKeys:
 
         With another fingerprint, a draft is refused with ``Conflict``.
         """
-        keyed = [draft for draft in drafts if draft.key is not None and draft.notifications]
+        keyed = [draft for draft in drafts if draft.key is not None]
         if not keyed:
             return
         retries = await self._insert(keyed)
         if retries:
             await self._repeat(retries)
+        for draft in keyed:
+            draft.claimed = True
+        if retries:
             await find_landed(self._entries, [draft for draft in retries if draft.repeated])
 
     async def _insert(self, keyed: Sequence[Draft]) -> list[Draft]:
@@ -59,17 +62,18 @@ class IdempotencyKeys:
             elif record["fingerprint"] != draft.key.fingerprint:
                 draft.refusal = Conflict("The idempotency key was used for another notification.")
             else:
-                draft.repeat(notification_from(record))
+                draft.repeat(notification_from(record), record.get("logs"))
 
     def _record(self, draft: Draft) -> Document:
         assert draft.key is not None
-        notification = next(iter(draft.notifications.values()))
-        return {
+        assert draft.published is not None
+        record = {
             "_id": _id(draft.key),
             "fingerprint": draft.key.fingerprint,
-            **notification_fields(notification),
+            **notification_fields(draft.published),
             "purge_at": DatetimeMS(self._clock() + KEY_LIFE),
         }
+        return record | {"logs": list(draft.notifications)} if draft.fixed else record
 
 
 def _id(key: IdempotencyKey) -> Document:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from notifier.store.sqlite.database import Database
+from notifier.store.sqlite.jobs import SqliteJobs
 from notifier.store.sqlite.keys import SqliteKeys
 from notifier.store.sqlite.log import SqliteLog
 from notifier.store.sqlite.revocations import SqliteRevocations
@@ -38,8 +39,15 @@ _PURGE_TICKETS = """
     (SELECT digest FROM tickets WHERE purge_at <= ? LIMIT ?)
 """
 
+_PURGE_RATIONS = """
+    DELETE FROM rations WHERE place IN
+    (SELECT place FROM rations WHERE purge_at <= ? LIMIT ?)
+"""
 
-class SqliteStore(SqliteLog, SqliteSubscribers, SqliteKeys, SqliteTickets, SqliteRevocations):
+
+class SqliteStore(
+    SqliteLog, SqliteSubscribers, SqliteKeys, SqliteTickets, SqliteRevocations, SqliteJobs
+):
     """The ``Store`` port on one SQLite file."""
 
     @classmethod
@@ -67,6 +75,7 @@ class SqliteStore(SqliteLog, SqliteSubscribers, SqliteKeys, SqliteTickets, Sqlit
         await self._purge(_PURGE_KEYS, now)
         await self._purge(_PURGE_MARKS, now)
         await self._purge(_PURGE_TICKETS, now)
+        await self._purge(_PURGE_RATIONS, now)
         return gone
 
     async def close(self) -> None:
