@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser
 
 from notifier.app import Node
-from notifier.core.models import PUBLISH
+from notifier.core.models import ADMIN, PUBLISH
 from notifier.http.demo import DemoSessions
 from tests.http.client import RULES, Api
 from tests.http.conftest import OpenApi
@@ -127,7 +127,7 @@ async def test_a_demo_session_is_a_user_who_may_publish(
     session = (await api("GET", f"/demo/session?user={user}")).json
     assert (session["user"], session["name"]) == (user, user.capitalize())
     caller = await node.authenticator.user(session["token"])
-    assert (caller.id, caller.roles, caller.scopes) == (user, roles, {PUBLISH})
+    assert (caller.id, caller.roles, caller.scopes) == (user, roles, {PUBLISH, ADMIN})
     body = {"to": "user:grace", "title": "Hi"}
     answer = await api("POST", "/v1/notifications", token=session["token"], json=body)
     assert answer.status == 201
