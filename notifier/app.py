@@ -70,7 +70,7 @@ class Node:
         self.store = store
         self.draining = False
         self._stack = stack
-        self._types = TypeCatalogue.load(config.types)
+        self._types = TypeCatalogue.load(config.catalogue)
         self._rules = token_rules(config.auth)
 
     async def open(self) -> None:

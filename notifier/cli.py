@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +16,7 @@ import orjson
 
 from notifier import __version__
 from notifier.config import ENVIRONMENTS, Config, environment, load_config
-from notifier.core.models import ADMIN, PUBLISH, Priority, is_name, now_ms, rfc3339
+from notifier.core.models import ADMIN, PUBLISH, TOPICS, Priority, is_name, now_ms, rfc3339
 from notifier.errors import ConfigurationError, NotifierError
 from notifier.log import configure_log
 
@@ -82,7 +82,7 @@ _env_option = click.option(
     "--env", type=click.Choice(ENVIRONMENTS), help="Which settings to take.  [env: NOTIFIER_ENV]"
 )
 
-_SCOPES = click.Choice([PUBLISH, ADMIN])
+_SCOPE_HELP = f"{PUBLISH}, {PUBLISH}:TYPE, {PUBLISH}:TYPE:AUDIENCE, {TOPICS}, {ADMIN}; repeatable."
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -143,12 +143,13 @@ def migrate(env: str | None) -> None:
 @main.command()
 @click.argument("user", type=_Name())
 @click.option("--role", "roles", multiple=True, type=_Name(), help="May be repeated.")
-@click.option("--scope", "scopes", multiple=True, type=_SCOPES, help="May be repeated.")
+@click.option("--scope", "scopes", multiple=True, help=_SCOPE_HELP)
 @click.option("--name", default="", help="What to call the user.")
 @click.option("--ttl", default="1h", show_default=True, type=_Duration(), help="Validity.")
 def token(user: str, roles: tuple[str, ...], scopes: tuple[str, ...], name: str, ttl: int) -> None:
     """Print a token for USER, signed with the shared secret: for trying things out."""
     config = _quiet_config()
+    _check_scopes(config, scopes)
     click.echo(_sign(config, user, lifetime=ttl, roles=roles, scopes=scopes, name=name))
 
 
@@ -160,16 +161,18 @@ def keys() -> None:
 @keys.command("create")
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, type=_SCOPES, default=[PUBLISH], show_default=True
+    "--scope", "scopes", multiple=True, default=[PUBLISH], show_default=True, help=_SCOPE_HELP
 )
 def create_key(name: str, scopes: tuple[str, ...]) -> None:
     """Make a key for the service NAME and print it: it cannot be shown again."""
     from notifier.core.credentials import create_service_key
 
+    config = _quiet_config()
+    _check_scopes(config, scopes)
     key, text = create_service_key(name, scopes, now_ms())
 
     async def work() -> None:
-        async with _store(_quiet_config()) as store:
+        async with _store(config) as store:
             await store.add_key(key)
 
     _run(work())
@@ -262,7 +265,18 @@ def _own_token() -> Callable[[], str]:
     config = _quiet_config()
     if not config.auth.secrets:
         raise click.ClickException("without a shared secret, sending needs --key")
-    return lambda: _sign(config, "cli", lifetime=60, scopes=[PUBLISH])
+    return lambda: _sign(config, "cli", lifetime=60, scopes=[ADMIN])
+
+
+def _check_scopes(config: Config, scopes: Collection[str]) -> None:
+    from notifier.core import policy
+    from notifier.core.types import TypeCatalogue
+
+    types = TypeCatalogue.load(config.catalogue)
+    for scope in scopes:
+        known = policy.is_scope(scope, types)
+        if not known.allowed:
+            raise click.BadParameter(known.reason, param_hint="--scope")
 
 
 def _sign(config: Config, user: str, **claims: Any) -> str:

@@ -145,6 +145,13 @@ class JobsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TypesConfig:
+    """Where the type catalogue is; None: the one that comes with the package."""
+
+    file: OptionalText
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
     """Heartbeats of connections, in seconds."""
 
@@ -179,7 +186,7 @@ class MetricsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings. ``types`` holds the checked tables of ``types.toml``."""
+    """All settings. ``catalogue`` holds the checked tables of ``types.toml``."""
 
     env: str
     server: ServerConfig
@@ -193,4 +200,5 @@ class Config:
     demo: DemoConfig
     metrics: MetricsConfig
     log: LogConfig
-    types: Mapping[str, Any] = field(repr=False)
+    types: TypesConfig
+    catalogue: Mapping[str, Any] = field(repr=False)

@@ -31,7 +31,7 @@ async def work(config: Config, *, ready: Callable[[], None]) -> None:
         store = await open_store(config.store.url)
         stack.push_async_callback(store.close)
         bus = await stack.enter_async_context(_bus(config, store))
-        types, retention = TypeCatalogue.load(config.types), config.retention.days * DAY
+        types, retention = TypeCatalogue.load(config.catalogue), config.retention.days * DAY
         publisher = Publisher(store, bus, types, retention=retention)
         stack.push_async_callback(publisher.close)
         digests = Digests(store, bus, types, retention=retention, clock=now_ms)

@@ -94,7 +94,7 @@ class Publisher:
         ``Forbidden``, ``InvalidRequest``, ``Conflict`` or ``StoreUnavailable``; then nothing was
         published.
         """
-        _require(policy.may_publish(caller))
+        _require(policy.may_publish(caller, self._types))
         request = load(NOTIFICATION, body)
         at = self._delivery_time(request)
         order = self._order(request, caller, notification_id)
@@ -108,7 +108,7 @@ class Publisher:
 
         Repeating it changes nothing. Raises ``Forbidden``, ``NotFound`` or ``StoreUnavailable``.
         """
-        _require(policy.may_publish(caller))
+        _require(policy.may_publish(caller, self._types))
         owner = None if ADMIN in caller.scopes else caller.publisher
         await self._to_its_end(self._take_back(_uuid(notification_id), owner))
         self.metrics.withdrawn += 1
@@ -161,6 +161,10 @@ class Publisher:
         self, request: Mapping[str, Any], caller: Principal, notification_id: str | None
     ) -> Order:
         kind = self._type(request.get("type"))
+        _require(policy.may_send(caller, kind, request["to"]))
+        addressed = policy.is_for(kind, request["to"])
+        if not addressed.allowed:
+            raise InvalidRequest({"to": [addressed.reason]})
         passed_on = {n: request[n] for n in _PASSED_ON if request.get(n) is not None}
         return Order(
             id=notification_id or new_id(self._clock()),
