@@ -32,6 +32,8 @@ from notifier.http.services import Services
 from notifier.http.tickets import Tickets
 from notifier.http.tokens import TokenVerifier
 from notifier.identity import token_rules
+from notifier.queue.consumer import Consumer
+from notifier.queue.intake import Intake
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import EngineOptions, Refused
@@ -94,6 +96,7 @@ class Node:
         self.readers = self._readers()
         await self._stack.enter_async_context(_background(self.readers.run()))
         self.inlet = self._open_inlet()
+        self.queue = self._open_queue()
         self.runner = self._open_runner(bus)
         await self._stack.enter_async_context(_background(self._purge_forever()))
         revalidation = Revalidation(self.hub, self.validity)
@@ -186,6 +189,21 @@ class Node:
         self._stack.push_async_callback(inlet.close)
         return inlet
 
+    def _open_queue(self) -> Consumer | None:
+        redis = self.config.redis
+        if redis.url is None or not self.config.queue.in_server:
+            return None
+        consumer = Consumer(
+            redis.url,
+            Intake(self.publisher),
+            self._types,
+            prefix=redis.channel,
+            verify_tls=redis.verify_tls,
+        )
+        consumer.start()
+        self._stack.push_async_callback(consumer.close)
+        return consumer
+
     def _open_runner(self, bus: Bus) -> Runner | None:
         if not self.config.jobs.in_server:
             return None
@@ -209,6 +227,7 @@ class Node:
             origins=frozenset(config.server.allowed_origins),
             requests_per_minute=config.limits.requests_per_minute,
             publishes_per_second=config.limits.publishes_per_second,
+            batched_per_second=config.limits.batched_per_second,
             checks={"node": self._check_draining, "store": self.store.ping, "bus": self._check_bus},
             metrics=self._metrics(),
             metrics_access=MetricsAccess(open=config.metrics.open, token=config.metrics.token),
@@ -236,6 +255,8 @@ class Node:
             parts["redis"] = self.channels.metrics
         if self.inlet is not None:
             parts["inlet"] = self.inlet.metrics
+        if self.queue is not None:
+            parts["queue"] = self.queue.intake.metrics
         if self.runner is not None:
             parts["jobs"] = self.runner.metrics
         counters = [
@@ -248,7 +269,12 @@ class Node:
             for part, source in parts.items()
             for name in asdict(source)
         ]
-        return [*counters, *_engine_metrics(self.server.eio.metrics), *self._gauges()]
+        return [
+            *counters,
+            *_engine_metrics(self.server.eio.metrics),
+            *self._gauges(),
+            *(_queue_gauges(self.queue) if self.queue is not None else ()),
+        ]
 
     def _gauges(self) -> Sequence[Metric]:
         return [
@@ -387,6 +413,33 @@ def _engine_metrics(engine: Any) -> Sequence[Metric]:
         )
         for name in asdict(engine)
         if name != "closes"
+    ]
+
+
+def _queue_gauges(queue: Consumer) -> Sequence[Metric]:
+    """The same on every node: they tell of the queue, not of the node's part in it."""
+    return [
+        Metric(
+            "notifier_queue_waiting",
+            "Messages in the queue",
+            "gauge",
+            lambda: queue.waiting,
+            "priority",
+        ),
+        Metric(
+            "notifier_queue_oldest_seconds",
+            "For how long the first message of the queue has waited",
+            "gauge",
+            lambda: queue.oldest,
+            "priority",
+        ),
+        Metric("notifier_queue_dead", "Dead letters", "gauge", lambda: queue.dead),
+        Metric(
+            "notifier_queue_reader",
+            "1 on the node that reads the queue",
+            "gauge",
+            lambda: float(queue.is_reader),
+        ),
     ]
 
 

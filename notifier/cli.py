@@ -22,6 +22,7 @@ from notifier.log import configure_log
 
 if TYPE_CHECKING:
     from notifier.core.ports import Store
+    from notifier.queue.desk import Desk
 
 # Servers, drivers and their libraries are imported by the commands that need them: the others
 # answer at once.
@@ -208,6 +209,50 @@ def revoke_key(key_id: str) -> None:
     click.echo(f"Key {key_id} is revoked.")
 
 
+@main.group()
+def queue() -> None:
+    """What services have queued in Redis."""
+
+
+@queue.command("status")
+def queue_status() -> None:
+    """Show how much waits in each priority, how much is dead, and who reads."""
+    for line in _at_desk(lambda listing, desk: listing.status(desk)):
+        click.echo(line)
+
+
+@queue.command("dead")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 10_000))
+def queue_dead(limit: int) -> None:
+    """List the newest dead letters: id, time, priority, who sent what, and why it is dead."""
+    for line in _at_desk(lambda listing, desk: listing.dead(desk, limit)):
+        click.echo(line)
+
+
+_letters = click.argument("ids", metavar="[ID]...", nargs=-1)
+_all_letters = click.option("--all", "everything", is_flag=True, help="All there are.")
+
+
+@queue.command("retry")
+@_letters
+@_all_letters
+def retry_dead(ids: tuple[str, ...], everything: bool) -> None:
+    """Put dead letters back into the queue, at the end."""
+    _check_choice(ids, everything)
+    count = _at_desk(lambda listing, desk: listing.retry(desk, ids))
+    click.echo(f"{count} put back into the queue.")
+
+
+@queue.command("drop")
+@_letters
+@_all_letters
+def drop_dead(ids: tuple[str, ...], everything: bool) -> None:
+    """Forget dead letters for ever."""
+    _check_choice(ids, everything)
+    count = _at_desk(lambda listing, desk: listing.drop(desk, ids))
+    click.echo(f"{count} dropped.")
+
+
 @main.command()
 def check() -> None:
     """Say what is configured and reach every server; exit status 1 with every problem found."""
@@ -237,17 +282,27 @@ def check() -> None:
 @click.option("--url", help="Where a click leads.")
 @click.option("--data", type=_Json(), help="JSON for the application.")
 @click.option("--file", type=click.File("rb"), help="One notification as JSON per line.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --file: the most notifications a second.",
+)
 @click.option("--server", help="Address of the server; default: this machine at --port.")
 @click.option("--port", envvar="PORT", default=8080, show_default=True, show_envvar=True)
 @click.option("--key", envvar="NOTIFIER_KEY", show_envvar=True, help="Default: a token of our own.")
-def send(file: Any, server: str | None, port: int, key: str | None, **fields: Any) -> None:
+def send(
+    file: Any, rate: float | None, server: str | None, port: int, key: str | None, **fields: Any
+) -> None:
     """Publish one notification, or with --file one per line.
 
-    A file can be sent again after an interruption: for a day, each of its lines counts once.
+    After an interruption the same command goes on where it ended, as FILE.sent tells. For a day,
+    each line counts once, however often it is sent.
     """
     given = {name: value for name, value in fields.items() if value not in (None, ())}
     if file is not None and given:
         raise click.UsageError("with --file, the lines of the file bring all fields")
+    if file is None and rate is not None:
+        raise click.UsageError("--rate is for --file")
     if file is None and not {"to", "title"} <= given.keys():
         raise click.UsageError("give --to and --title, or --file")
     from notifier import sending
@@ -256,8 +311,30 @@ def send(file: Any, server: str | None, port: int, key: str | None, **fields: An
     bearer = (lambda: key) if key else _own_token()
     if file is None:
         click.echo(_run(sending.send_one(address, bearer, given)))
-    elif not _run(sending.send_file(address, bearer, file)):
+    elif not _run(sending.send_file(address, bearer, file, rate=rate)):
         sys.exit(1)
+
+
+def _check_choice(ids: tuple[str, ...], everything: bool) -> None:
+    if everything == bool(ids):
+        raise click.UsageError("give either ids, as notifier queue dead lists them, or --all")
+
+
+def _at_desk(act: Callable[[Any, Desk], Coroutine[Any, Any, _Result]]) -> _Result:
+    from notifier.queue import listing
+
+    redis = _quiet_config().redis
+    if redis.url is None:
+        raise click.ClickException("there is no queue without REDIS_URL")
+    place = redis.url
+
+    async def work() -> _Result:
+        async with listing.open_desk(
+            place, prefix=redis.channel, verify_tls=redis.verify_tls
+        ) as desk:
+            return await act(listing, desk)
+
+    return _run(work())
 
 
 def _own_token() -> Callable[[], str]:

@@ -127,6 +127,7 @@ class LimitsConfig:
     outbox_bytes: Count
     outbox_seconds: Count
     publishes_per_second: Count
+    batched_per_second: Count
     requests_per_minute: Count
 
 
@@ -140,6 +141,13 @@ class RetentionConfig:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsConfig:
     """Who runs what is due later: the server itself, or only workers."""
+
+    in_server: Flag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueConfig:
+    """Who reads the queue in Redis: the server itself, or only workers."""
 
     in_server: Flag
 
@@ -196,6 +204,7 @@ class Config:
     limits: LimitsConfig
     retention: RetentionConfig
     jobs: JobsConfig
+    queue: QueueConfig
     engine: EngineConfig
     demo: DemoConfig
     metrics: MetricsConfig

@@ -14,6 +14,8 @@ from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
+from notifier.queue.consumer import Consumer
+from notifier.queue.intake import Intake
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.hub import Hub
@@ -38,9 +40,25 @@ async def work(config: Config, *, ready: Callable[[], None]) -> None:
         runner = Runner(store, handlers(publisher, digests))
         runner.start()
         stack.push_async_callback(runner.close)
+        if (consumer := _consumer(config, publisher, types)) is not None:
+            consumer.start()
+            stack.push_async_callback(consumer.close)
         ready()
         await leave.wait()
         logger.info("leaving")
+
+
+def _consumer(config: Config, publisher: Publisher, types: TypeCatalogue) -> Consumer | None:
+    redis = config.redis
+    if redis.url is None:
+        return None
+    return Consumer(
+        redis.url,
+        Intake(publisher),
+        types,
+        prefix=redis.channel,
+        verify_tls=redis.verify_tls,
+    )
 
 
 @contextlib.asynccontextmanager

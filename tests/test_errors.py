@@ -12,6 +12,7 @@ from notifier.errors import (
     InvalidRequest,
     NotifierError,
     Overloaded,
+    QueueUnavailable,
     RateLimited,
     RequestError,
     StoreUnavailable,
@@ -82,7 +83,7 @@ def test_an_error_is_a_sentence_and_a_code(kind: type[RequestError]) -> None:
 @pytest.mark.parametrize("kind", REFUSALS)
 def test_whoever_may_try_again_is_told_when(kind: type[RequestError]) -> None:
     """Errors that pass by themselves say after how many seconds; the others do not."""
-    passing = {StoreUnavailable, RateLimited, Overloaded}
+    passing = {StoreUnavailable, RateLimited, Overloaded, QueueUnavailable}
     waiting = error(kind).as_dict().get("retry_after")
     assert (waiting is not None) == (kind in passing)
     assert waiting is None or waiting > 0

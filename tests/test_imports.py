@@ -20,11 +20,15 @@ SETTINGS = {"config", "settings", "secret", "resources", "log"}
 LAYERS: dict[str, set[str]] = {
     "__init__": {"app", "publisher"},
     "__main__": {"cli"},
-    "cli": {"app", "checkup", "sending", "identity", "http", "store", "core", "errors"} | SETTINGS,
+    "cli": {"app", "worker", "checkup", "sending", "identity"}
+    | {"http", "queue", "store", "core", "errors"}
+    | SETTINGS,
     "checkup": {"http", "redis", "store", "errors"} | SETTINGS,
-    "sending": {"errors"},
+    "sending": {"progress", "errors"},
+    "progress": set(),
     "identity": {"http", "settings"},
-    "app": {"identity", "http", "realtime", "store", "core", "errors"} | SETTINGS,
+    "app": {"identity", "http", "queue", "realtime", "store", "core", "errors"} | SETTINGS,
+    "worker": {"app", "queue", "realtime", "store", "core"} | SETTINGS,
     "config": {"core", "errors"} | SETTINGS,
     "settings": set(),
     "secret": {"errors"},

@@ -21,9 +21,10 @@ class RateLimit:
         self._rested_at: dict[Hashable, float] = {}
         self._swept_at = float("-inf")
 
-    def take(self, key: Hashable, now: float) -> float:
-        """Take one action. 0.0 if it is allowed, else the seconds until it would be.
+    def take(self, key: Hashable, now: float, actions: int = 1) -> float:
+        """Take one action, or several at once. 0.0 if it is allowed, else the seconds until then.
 
+        Several are allowed when one would be, and then paid for in full: the next has to wait.
         ``now`` is in seconds of any clock that never goes back. A refused action costs nothing.
         """
         if not self._interval:
@@ -34,7 +35,7 @@ class RateLimit:
         wait = rested_at - now - self._period
         if wait > self._interval * 1e-6:  # adding up intervals leaves a rounding error
             return wait
-        self._rested_at[key] = rested_at
+        self._rested_at[key] = rested_at + self._interval * (actions - 1)
         return 0.0
 
     def __len__(self) -> int:

@@ -29,6 +29,7 @@ from notifier.errors import InvalidRequest
 MAX_AUDIENCES = 10_000
 MAX_EXCLUDED = 1_000
 MAX_IDS = 500
+MAX_BATCH = 500
 MAX_DATA_BYTES = 4_096
 MAX_DATA_DEPTH = 16
 MAX_REVOKED_ROLES = 50
@@ -239,6 +240,12 @@ class NotificationSchema(Schema):
     )
 
 
+class BatchSchema(Schema):
+    """Notifications, each to be checked by itself."""
+
+    notifications = fields.List(fields.Raw(), required=True, validate=validate.Length(1, MAX_BATCH))
+
+
 class PageSchema(Schema):
     """Which part of the feed."""
 
@@ -392,6 +399,7 @@ class RevokeSchema(Schema):
 
 
 NOTIFICATION = NotificationSchema()
+BATCH = BatchSchema()
 PAGE = PageSchema()
 SYNC = SyncSchema()
 STREAM = StreamSchema()

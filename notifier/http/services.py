@@ -39,6 +39,7 @@ class Services:
     origins: frozenset[str] = frozenset()
     requests_per_minute: int = 300
     publishes_per_second: int = 200
+    batched_per_second: int = 2_000
     outbox: OutboxLimits = field(default_factory=OutboxLimits)
     checks: Mapping[str, Check] = field(default_factory=dict)
     metrics: Sequence[Metric] = ()
