@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fnmatch
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -39,8 +40,14 @@ DOCUMENTED = {"react": {"tsx": "App.tsx"}, "vue": {"ts": "main.ts", "vue": "App.
 
 
 def run(cwd: Path, *command: str | Path) -> str:
-    """Run with Node to the end and return what was said; a failure is the test's."""
-    done = subprocess.run([node(), *command], cwd=cwd, capture_output=True, text=True, check=False)
+    """Run with Node to the end and return what was said; a failure is the test's.
+
+    In development frameworks complain of misuse, and React's StrictMode does everything twice.
+    """
+    env = {**os.environ, "NODE_ENV": "development"}
+    done = subprocess.run(
+        [node(), *command], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -78,6 +85,7 @@ def code_blocks(text: str) -> dict[str, str]:
 def build(app: Path, framework: str, package: Path, notifier: str) -> None:
     """Install, check and bundle the application, which is to use this server."""
     shutil.copytree(APPS / framework, app)
+    (app / "src").mkdir(exist_ok=True)
     for name, source in documented(framework).items():
         (app / "src" / name).write_text(source.replace("https://notifier.example", notifier))
     quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline")
