@@ -12,7 +12,7 @@ export CHROMIUM
 bin := $(VENV)/bin
 client := $(bin)/python packaging/client.py
 
-.PHONY: run test lint types client-test chaos bench bench-publish bench-connections build client system clean
+.PHONY: run test lint types client-test chaos bench bench-publish bench-connections bench-transports bench-feed build client system clean
 
 run: $(VENV)/.run client
 	@$(bin)/notifier serve
@@ -37,13 +37,19 @@ chaos: $(VENV)/.test system
 	@$(bin)/python -m tests.chaos storm
 	@$(bin)/python -m tests.chaos run $(SEEDS:%=--seed %)
 
-bench: bench-publish bench-connections
+bench: bench-publish bench-connections bench-transports bench-feed
 
 bench-publish: $(VENV)/.test system
 	@$(bin)/python -m benchmarks.publish
 
 bench-connections: $(VENV)/.test
 	@$(bin)/python -m benchmarks.connections
+
+bench-transports: $(VENV)/.test
+	@$(bin)/python -m benchmarks.transports
+
+bench-feed: $(VENV)/.test system
+	@$(bin)/python -m benchmarks.feed
 
 build: $(VENV)/.test
 	@$(bin)/python -m build
