@@ -58,7 +58,7 @@ class Appointments:
             "at": at,
             "since": now,
             "positions": dict(positions),
-            "cards": {},
+            "groups": {},
         }
         fresh = Job(_id(user, type), at, data)
         while not await self._store.add_jobs([fresh]):

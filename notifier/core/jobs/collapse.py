@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -60,8 +60,12 @@ def is_private(audience: str) -> bool:
 
 @dataclass(slots=True)
 class Tally:
-    """What is known of the notifications of a group: how many, and from whom."""
+    """What is known of the notifications of a group: how many, and from whom.
 
+    ``group`` is the id of the first: the same in all cards that replace one another.
+    """
+
+    group: str | None = None
     count: int = 0
     people: list[str] = field(default_factory=list)
     senders: list[dict[str, Any]] = field(default_factory=list)
@@ -181,18 +185,14 @@ class Gathering:
         previous, tally = await self._previous(job)
         for member in members:
             tally.add(_content(member))
+        tally.group = tally.group or members[0].notification.id
         card = self._card(members, tally, previous)
         return {
             "card": planned(card),
             "replaced": [str(entry.ref) for entry in previous],
             "through": members[-1].seq,
             "more": len(members) >= MAX_MEMBERS,
-            "previous": {
-                "id": card.id,
-                "count": tally.count,
-                "people": tally.people,
-                "senders": tally.senders,
-            },
+            "previous": {"id": card.id, "tally": asdict(tally)},
         }
 
     async def _members(self, log: str, *, through: int | None = None) -> list[Entry]:
@@ -218,9 +218,9 @@ class Gathering:
         alive = await self._store.copies([known["id"]], [audience], now=self._clock())
         if not alive:
             return [], Tally()
-        if "count" in known:
-            return alive, Tally(known["count"], list(known["people"]), list(known["senders"]))
-        tally = Tally()
+        if "tally" in known:
+            return alive, Tally(**known["tally"])
+        tally = Tally(group=known["id"])
         tally.add(_content(alive[0]))
         return alive, tally
 
@@ -235,6 +235,7 @@ class Gathering:
             "notification_id": (card_id := new_id(now)),
             "created_at": rfc3339(now),
             "expires_at": rfc3339(expires_at),
+            "group": tally.group,
             "count": tally.count,
             "senders": tally.senders,
             "replaces": [str(entry.ref) for entry in replaced],

@@ -43,8 +43,8 @@ PAGE = 500
 MAX_TITLES = 5
 MAX_SENDERS = 3
 
-MAX_CARDS = 200
-"""Collapsed cards of which a job remembers what it has counted, the newest."""
+MAX_GROUPS = 200
+"""Groups of collapsed notifications of which a job remembers what it has counted, the newest."""
 
 _UNMARKED = Mark()
 
@@ -146,16 +146,13 @@ class Digests:
     async def _plan(self, job: Job, subscriber: Subscriber, found: _Found) -> dict[str, Any]:
         """The card, and everything that is to be changed with it."""
         contents = [_content(entry) for entry in found.entries]
-        cards = dict(job.data["cards"])
-        count = sum(_counted(content, cards) for content in contents)
-        for entry, content in zip(found.entries, contents, strict=True):
-            if "collapse_key" in content:
-                cards[str(entry.ref)] = content.get("count", 1)
+        groups = dict(job.data["groups"])
+        count = sum(_count(content, groups) for content in contents)
         return {
             "card": planned(self._card(job, count, contents)),
             "dismissed": [str(ref) for ref in await self._places(subscriber, found.entries)],
             "positions": found.positions,
-            "cards": dict(list(cards.items())[-MAX_CARDS:]),
+            "groups": dict(list(groups.items())[-MAX_GROUPS:]),
         }
 
     async def _places(self, subscriber: Subscriber, entries: Sequence[Entry]) -> list[Ref]:
@@ -212,7 +209,7 @@ class Digests:
         dismissed = [Ref.parse(text) for text in plan["dismissed"]]
         for start in range(0, len(dismissed), PAGE):
             await self._store.mark(user, dismissed[start : start + PAGE], dismissed=True)
-        done = {"positions": plan["positions"], "cards": plan["cards"], "since": card.created_at}
+        done = {"positions": plan["positions"], "groups": plan["groups"], "since": card.created_at}
         if job.data["type"] in preferences.digests:
             await self._again(job, preferences, **done)
         else:
@@ -237,10 +234,17 @@ def _once(entries: Sequence[Entry]) -> list[Entry]:
     return list(firsts.values())
 
 
-def _counted(content: Mapping[str, Any], cards: Mapping[str, int]) -> int:
-    """For how many notifications it stands that no digest has counted yet."""
-    before = sum(cards.get(place, 0) for place in content.get("replaces", ()))
-    return max(int(content.get("count", 1)) - before, 0)
+def _count(content: Mapping[str, Any], groups: dict[str, int]) -> int:
+    """For how many notifications it stands that no digest has counted yet.
+
+    A card goes on counting where the one before it in its group ended.
+    """
+    if "collapse_key" not in content:
+        return 1
+    group, count = content.get("group", content["notification_id"]), content.get("count", 1)
+    before = groups.pop(group, 0)
+    groups[group] = count
+    return int(count) - before
 
 
 def _senders(contents: Sequence[Mapping[str, Any]]) -> list[Any]:
