@@ -31,6 +31,10 @@ longest that a call lasts when the server has gone silent, and must stay below 3
 POOL = 50
 """Connections of one node at most; whoever finds none within ``TIMEOUT`` is refused."""
 
+AT_ONCE = 100_000
+"""Documents in one answer, which ends at 16 MB anyway. By itself the server sends the first 101 and
+waits to be asked for the rest."""
+
 _GONE_AT_PURGE_TIME = IndexModel([("purge_at", ASCENDING)], name="purge", expireAfterSeconds=0)
 
 ENTRY_INDEXES = (

@@ -9,7 +9,7 @@ from pymongo import UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 
 from notifier.store.entries import Head
-from notifier.store.mongo.database import Document, available
+from notifier.store.mongo.database import AT_ONCE, Document, available
 
 MAX_KNOWN = 100_000
 """Logs of which the head is kept in memory, the most recently used ones: some 25 MB."""
@@ -88,7 +88,7 @@ async def read_heads(
     for start in range(0, len(names), READ_TOGETHER):
         chunk = names[start : start + READ_TOGETHER]
         with available():
-            async for row in await entries.aggregate(_last_of(chunk)):
+            async for row in await entries.aggregate(_last_of(chunk), batchSize=AT_ONCE):
                 heads[row["_id"]] = Head(row["seq"], int(row["purge_at"]))
     return heads
 

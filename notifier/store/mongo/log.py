@@ -13,7 +13,7 @@ from notifier.errors import StoreUnavailable
 from notifier.store.entries import Withdrawing, by_log
 from notifier.store.grouping import Grouping
 from notifier.store.mongo.appending import Appender
-from notifier.store.mongo.database import TIMEOUT, Database, Document, available
+from notifier.store.mongo.database import AT_ONCE, TIMEOUT, Database, Document, available
 from notifier.store.mongo.documents import entry_from, entry_id, of_notification
 from notifier.store.mongo.drafts import Draft
 from notifier.store.mongo.heads import read_heads
@@ -30,6 +30,14 @@ MAX_LOGS = 2_000
 
 _SHOWN = [str(Kind.NOTIFICATION), str(Kind.DIGEST)]
 """What readers are shown."""
+
+_OUTLINE = ("seq", "notification_id", "expires_at")
+"""The fields of an ``Outline``, in order."""
+
+_OUTLINED: list[Document] = [
+    {"$group": {"_id": "$audience"} | {name: {"$push": f"${name}"} for name in _OUTLINE}}
+]
+"""One row for each log: a hundred small ones take ten times as long to read."""
 
 _ASKER = "asker"
 """The field in which a query of many askers tells whose row it is."""
@@ -141,12 +149,8 @@ class MongoLog:
             }
             for audience in positions.keys() & view.floors.keys()
         ]
-        fields = {"_id": 0, "audience": 1, "seq": 1, "notification_id": 1, "expires_at": 1}
-        found: dict[str, list[Outline]] = {}
-        for row in await self._read(matches, sort=-1, limit=limit, fields=fields):
-            outline = Outline(row["seq"], row["notification_id"], row["expires_at"])
-            found.setdefault(row["audience"], []).append(outline)
-        return found
+        found = await self._read(matches, sort=-1, limit=limit, then=_OUTLINED)
+        return {log["_id"]: list(map(Outline, *(log[name] for name in _OUTLINE))) for log in found}
 
     async def entries(self, refs: Collection[Ref], *, now: int) -> list[Entry]:
         if not refs:
@@ -166,7 +170,10 @@ class MongoLog:
 
     async def _find(self, query: Document) -> list[Entry]:
         with available():
-            return [entry_from(document) async for document in self._entries.find(query)]
+            return [
+                entry_from(document)
+                async for document in self._entries.find(query, batch_size=AT_ONCE)
+            ]
 
     async def _read(
         self,
@@ -174,14 +181,12 @@ class MongoLog:
         *,
         sort: int,
         limit: int,
-        fields: Document | None = None,
+        then: Sequence[Document] = (),
     ) -> list[Document]:
         """At most ``limit`` documents for each match, which are of one log each; in one query."""
-        tail: list[Document] = [{"$sort": {"seq": sort}}, {"$limit": limit}]
-        if fields is not None:
-            tail.append({"$project": fields})
         if not matches:
             return []
+        tail: list[Document] = [{"$sort": {"seq": sort}}, {"$limit": limit}, *then]
         return await self._readings.submit(_Reading([[{"$match": m}, *tail] for m in matches]))
 
     async def _answer(self, readings: Sequence[_Reading]) -> list[list[Document]]:
@@ -202,7 +207,8 @@ class MongoLog:
     async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
         first, *others = pipelines
         united = [{"$unionWith": {"coll": self._entries.name, "pipeline": p}} for p in others]
-        return await (await self._entries.aggregate([*first, *united])).to_list()
+        found = await self._entries.aggregate([*first, *united], batchSize=AT_ONCE)
+        return await found.to_list()
 
     async def _read_heads(self, wanted: Sequence[Collection[str]]) -> list[dict[str, int]]:
         found = await read_heads(self._entries, set().union(*wanted))

@@ -18,7 +18,7 @@ from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
 from notifier.core.ports import WatermarkField
 from notifier.errors import Conflict
 from notifier.store.grouping import Grouping
-from notifier.store.mongo.database import TIMEOUT, Database, Document, available
+from notifier.store.mongo.database import AT_ONCE, TIMEOUT, Database, Document, available
 from notifier.store.preferences import preferences_from, preferences_text
 
 _WITH_WATERMARKS: Document = {
@@ -172,7 +172,8 @@ class MongoSubscribers:
     async def _read_subscribers(self, users: Sequence[str]) -> list[Subscriber | None]:
         asked = {"$match": {"_id": {"$in": list(set(users))}}}
         with available():
-            found = await (await self._subscribers.aggregate([asked, _WITH_WATERMARKS])).to_list()
+            cursor = await self._subscribers.aggregate([asked, _WITH_WATERMARKS], batchSize=AT_ONCE)
+            found = await cursor.to_list()
         subscribers = {document["_id"]: _subscriber(document) for document in found}
         return [subscribers.get(user) for user in users]
 
@@ -186,7 +187,9 @@ class MongoSubscribers:
             {"$or": places[i : i + PLACES_TOGETHER]} for i in range(0, len(places), PLACES_TOGETHER)
         ]
         with available():
-            found = await asyncio.gather(*(self._marks.find(chunk).to_list() for chunk in chunks))
+            found = await asyncio.gather(
+                *(self._marks.find(chunk, batch_size=AT_ONCE).to_list() for chunk in chunks)
+            )
         rows: dict[tuple[str, str], dict[int, Mark]] = {}
         for row in chain.from_iterable(found):
             marks = rows.setdefault((row["user"], row["audience"]), {})
