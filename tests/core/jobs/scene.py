@@ -25,7 +25,7 @@ TYPES = TypeCatalogue.load(
             "priority": "low",
             "collapse": {"window": 300, "title": "{senders} liked your post"},
         },
-        "visit": {"label": "Visits", "collapse": {"window": 300, "title": "{count} visits"}},
+        "visit": {"label": "Visits", "collapse": {"window": 3600, "title": "{count} visits"}},
         "ping": {"label": "Pings", "rate": {"limit": 2, "seconds": 60}},
         "siren": {"label": "Sirens", "mutable": False, "rate": {"limit": 2, "seconds": 60}},
         "comment": {"label": "Comments"},

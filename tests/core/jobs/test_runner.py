@@ -45,9 +45,9 @@ async def grown(scene: Scene) -> None:
 async def scheduled_and_collapsed(scene: Scene) -> None:
     """Due: a notification that goes to where others of its group wait."""
     when = rfc3339(scene.clock() + HOUR)
-    await scene.like("Ada", deliver_at=when)
+    await scene.like("Ada", type="visit", deliver_at=when)
     scene.clock.pass_(HOUR - 1)
-    await scene.like("Grace", after=0)
+    await scene.like("Grace", type="visit", after=0)
     scene.clock.pass_(1)
 
 
@@ -64,7 +64,7 @@ async def outcome(scene: Scene) -> list[Any]:
     """What is left in the end: what users see, and what still waits."""
     for _ in range(4):
         await scene.later(LEASE)
-    await scene.later(WINDOW)
+    await scene.later(HOUR)
     shown = [(item["title"], item.get("count")) for item in await scene.items(ADA)]
     await scene.feed.set_preferences(ADA, {"digests": {"comment": None}})
     await scene.later(HOUR)
@@ -77,7 +77,7 @@ EXPECTED: dict[Prepare, list[Any]] = {
     scheduled: ["('Later', None)"],
     collapsed: ["('Donald and 5 others liked your post', 6)"],
     grown: ["('Alan and 5 others liked your post', 9)"],
-    scheduled_and_collapsed: ["('Ada and Grace liked your post', 2)"],
+    scheduled_and_collapsed: ["('2 visits', 2)"],
     summed_up: ["('Comments: 3', 3)"],
 }
 
