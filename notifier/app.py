@@ -13,12 +13,14 @@ from typing import Any
 from aiohttp import web
 
 from notifier.config import Config
+from notifier.core.explain import Explainer
 from notifier.core.feed import Feed
 from notifier.core.jobs.digests import Digests
 from notifier.core.jobs.runner import Runner, handlers
 from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
+from notifier.core.topics import Topics
 from notifier.core.types import TypeCatalogue
 from notifier.core.validity import Validity
 from notifier.errors import Overloaded, StoreUnavailable
@@ -88,6 +90,8 @@ class Node:
         )
         self._stack.push_async_callback(self.publisher.close)
         self.feed = Feed(self.store, bus, self._types)
+        self.topics = Topics(self.store, bus, self._types)
+        self.explainer = Explainer(self.store, self._types)
         self.validity = Validity(self.store, bus)
         self.authenticator = self._authenticator()
         self.server = self._socket_server()
@@ -218,6 +222,8 @@ class Node:
         config = self.config
         return Services(
             feed=self.feed,
+            topics=self.topics,
+            explainer=self.explainer,
             publisher=self.publisher,
             authenticator=self.authenticator,
             readers=self.readers,

@@ -16,7 +16,7 @@ import orjson
 
 from notifier import __version__
 from notifier.config import ENVIRONMENTS, Config, environment, load_config
-from notifier.core.models import ADMIN, PUBLISH, TOPICS, Priority, is_name, now_ms, rfc3339
+from notifier.core.models import ADMIN, PUBLISH, TOPICS, Priority, Ref, is_name, now_ms, rfc3339
 from notifier.errors import ConfigurationError, NotifierError
 from notifier.log import configure_log
 
@@ -251,6 +251,38 @@ def drop_dead(ids: tuple[str, ...], everything: bool) -> None:
     _check_choice(ids, everything)
     count = _at_desk(lambda listing, desk: listing.drop(desk, ids))
     click.echo(f"{count} dropped.")
+
+
+@main.command()
+@click.argument("entry", metavar="ENTRY_ID")
+@click.argument("user", type=_Name())
+def explain(entry: str, user: str) -> None:
+    """Say why USER did or did not get an entry such as 17@user:42: every rule, every channel."""
+    from notifier.core.explain import Explainer
+    from notifier.core.types import TypeCatalogue
+
+    try:
+        ref = Ref.parse(entry)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="ENTRY_ID") from None
+    config = _quiet_config()
+
+    async def work() -> None:
+        async with _store(config) as store:
+            explainer = Explainer(store, TypeCatalogue.load(config.catalogue))
+            explanation = await explainer.explain(ref, user)
+        for rule in explanation.rules:
+            at = "" if rule.at is None else f"  {rfc3339(rule.at)}"
+            click.echo(f"{_yes_or_no(rule.passed)}  {rule.rule:9}  {rule.reason}{at}")
+        for channel, (allowed, reason) in explanation.channels.items():
+            click.echo(f"{_yes_or_no(allowed)}  {channel:9}  {reason}")
+        click.echo(f"{entry} is {'shown to' if explanation.shown else 'hidden from'} {user}.")
+
+    _run(work())
+
+
+def _yes_or_no(answer: bool) -> str:
+    return "yes" if answer else "no "
 
 
 @main.command()

@@ -370,3 +370,24 @@ async def test_check_lists_wrong_settings(notifier: CommandLine) -> None:
     outcome = await notifier("check", NOTIFIER_ENV="production", PORT="x")
     assert outcome.status == 1
     assert outcome.errors.count("Problem: ") == 3
+
+
+async def test_why_is_explained(node: NotifierProcess, at_node: CommandLine) -> None:
+    """Every rule and every channel on a line of its own, and in the end the answer."""
+    await titles(node, at_node, "curious")
+    sent = await at_node("send", "--to", "user:curious", "--title", "Hello")
+    entry = sent.output.split()[-1]
+    shown = (await at_node("explain", entry, "curious")).output.splitlines()
+    assert [line.split()[:2] for line in shown[:2]] == [["yes", "stored"], ["yes", "visited"]]
+    assert any(line.startswith("yes  toast") for line in shown)
+    assert shown[-1] == f"{entry} is shown to curious."
+    hidden = (await at_node("explain", entry, "somebody-else")).output.splitlines()
+    assert hidden[-1] == f"{entry} is hidden from somebody-else."
+    assert any(line.startswith("no   audience") for line in hidden)
+
+
+async def test_what_is_not_there_is_not_explained(notifier: CommandLine) -> None:
+    """An entry that never was, or what is no entry."""
+    unknown = await notifier("explain", "1@user:ada", "ada")
+    assert (unknown.status, "no entry" in unknown.errors) == (1, True)
+    assert (await notifier("explain", "ada", "ada")).status == 2

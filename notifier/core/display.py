@@ -46,16 +46,16 @@ def outcomes(case: Case) -> dict[str, Outcome]:
     return {channel: _first(_RULES, case, channel) for channel in CHANNELS}
 
 
-def mutes(type: NotificationType, priority: Priority, preferences: Preferences) -> bool:
-    """Whether the user wants none of these, not even in the bell menu."""
+def muting(type: NotificationType, priority: Priority, preferences: Preferences) -> Outcome:
+    """Whether the user wants these at all, be it in the bell menu only."""
     case = Case(type=type, priority=priority, preferences=preferences, now=0)
-    return not _first(_MUTING, case, "bell").allowed
+    return _first(_MUTING, case, "bell")
 
 
-def digests(type: NotificationType, preferences: Preferences) -> bool:
-    """Whether the user has the ordinary ones of this type summed up."""
+def digesting(type: NotificationType, preferences: Preferences) -> Outcome:
+    """Whether the user wants the ordinary ones of this type one by one, not summed up."""
     case = Case(type=type, priority=Priority.LOW, preferences=preferences, now=0)
-    return not _first(_DIGESTING, case, "bell").allowed
+    return _first(_DIGESTING, case, "bell")
 
 
 def _first(rules: tuple[Rule, ...], case: Case, channel: str) -> Outcome:

@@ -9,26 +9,25 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from notifier.core import policy
+from notifier.core.counts import Counts, count
 from notifier.core.jobs.appointments import Appointments
 from notifier.core.models import (
     EVERYONE,
     Cursor,
     Entry,
     Kind,
-    Mark,
     Principal,
     Ref,
-    Subscriber,
     View,
     now_ms,
-    rfc3339,
 )
+from notifier.core.pages import Pages
 from notifier.core.ports import Bus, Store, WatermarkField
 from notifier.core.preferences import changed, check_change
 from notifier.core.schemas import (
@@ -41,57 +40,14 @@ from notifier.core.schemas import (
     UNREAD,
     load,
 )
+from notifier.core.topics import join
 from notifier.core.types import TypeCatalogue
-from notifier.core.views import view_of
-from notifier.errors import Conflict, Forbidden, InvalidRequest, NotFound
-
-COUNT_CAP = 100
-"""Counts stop here: people see 99+, and counting stays bounded."""
+from notifier.core.views import Visit, view_of
+from notifier.errors import Conflict, Forbidden, NotFound
 
 REPLAY_LIMIT = 300
 """How many missed entries of one log are replayed; who missed more reloads the feed. Centrifugo's
 default for the same purpose."""
-
-MAX_TOPICS = 100
-"""Subscriptions of one user."""
-
-_UNMARKED = Mark()
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many notifications are unread, and how many of these unseen; both at most COUNT_CAP.
-
-    ``until`` is when the first of them expires, in milliseconds; None: nothing is counted.
-    """
-
-    unread: int
-    unseen: int
-    until: int | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        until = None if self.until is None else rfc3339(self.until)
-        return {"unread": self.unread, "unseen": self.unseen, "until": until}
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A user at one moment: the subscriber as stored and the view that follows from it."""
-
-    subscriber: Subscriber
-    view: View
-
-    @property
-    def user(self) -> str:
-        return self.view.user
-
-    @property
-    def lows(self) -> dict[str, int]:
-        """Behind which number each log can still show something: its floor, or what was cleared."""
-        return {
-            audience: max(floor, self.subscriber.watermark(audience).dismissed)
-            for audience, floor in self.view.floors.items()
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +73,7 @@ class Feed:
         self._bus = bus
         self._types = types
         self._clock = clock
+        self._pages = Pages(store, clock)
         self._appointments = Appointments(store, clock=clock)
 
     # Reading
@@ -140,7 +97,7 @@ class Feed:
         # The cursor is taken first: what arrives meanwhile is in the page, or comes live, or both.
         cursor = Cursor(await self._store.heads(visit.view.audiences))
         (items, position), counts = await asyncio.gather(
-            self._collect(visit, cursor, request), self.counts(visit)
+            self._pages.read(visit, cursor, request), self.counts(visit)
         )
         return {
             "items": items,
@@ -194,39 +151,8 @@ class Feed:
         return Replay([e for e in _oldest_first(missed) if view.shows(e)], cursor, recovered=True)
 
     async def counts(self, visit: Visit) -> Counts:
-        """Unread and unseen, exact up to the cap: each notification once, whatever its logs."""
-        view, subscriber = visit.view, visit.subscriber
-        marked = {a: subscriber.watermark(a) for a in view.audiences}
-        lows = visit.lows
-        reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
-        marks = await self._store.marks(view.user, lows)
-        above = max((_count_above(marks.get(a, {}), reads[a]) for a in reads), default=0)
-        outlines = await self._store.outline(
-            view, reads, limit=COUNT_CAP + above, now=self._clock()
-        )
-        unread: dict[str, int] = {}
-        unseen: set[str] = set()
-        for audience, rows in outlines.items():
-            states = marks.get(audience, {})
-            for row in rows:
-                state = states.get(row.seq, _UNMARKED)
-                if state.read or state.dismissed:
-                    continue
-                unread[row.notification_id] = row.expires_at
-                if row.seq > marked[audience].seen:
-                    unseen.add(row.notification_id)
-        below = [
-            Ref(audience, seq)
-            for audience, states in marks.items()
-            for seq, state in states.items()
-            if seq <= reads[audience] and state.read is False and not state.dismissed
-        ]
-        for entry in await self._shown(view, below):
-            unread[entry.notification.id] = entry.notification.expires_at
-            if entry.seq > marked[entry.audience].seen:
-                unseen.add(entry.notification.id)
-        until = min(unread.values(), default=None)
-        return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP), until)
+        """Unread and unseen, exact up to the cap."""
+        return await count(self._store, visit, now=self._clock())
 
     def types(self, caller: Principal) -> dict[str, Any]:
         """The part of the type catalogue that the caller may receive."""
@@ -300,15 +226,9 @@ class Feed:
     ) -> dict[str, str]:
         """``TopicSchema``: follow a topic from now on. Answers where the subscription begins."""
         topic = load(TOPIC, args)["topic"]
-        audience = f"topic:{topic}"
-        subscriber = (await self.visit(caller)).subscriber
-        if topic not in subscriber.topics and len(subscriber.topics) >= MAX_TOPICS:
-            raise InvalidRequest({"topic": [f"At most {MAX_TOPICS} topics can be followed."]})
-        begins = await self._store.heads([audience])
-        if not await self._store.join_topic(subscriber.user, topic, begins[audience]):
-            begins = {audience: (await self.visit(caller)).subscriber.watermark(audience).floor}
-        joined = str(Cursor(begins))
-        self._bus.tell(subscriber.user, "state", {"joined": joined}, skip=origin)
+        visit = await self.visit(caller)
+        joined = str(await join(self._store, visit.subscriber, topic))
+        self._bus.tell(visit.user, "state", {"joined": joined}, skip=origin)
         return {"cursor": joined}
 
     async def unsubscribe_topic(
@@ -321,64 +241,6 @@ class Feed:
         return await self._report(caller, {"left": [f"topic:{topic}"]}, origin)
 
     # Steps of the above
-
-    async def _collect(
-        self, visit: Visit, heads: Cursor, request: Mapping[str, Any]
-    ) -> tuple[list[orjson.Fragment], Cursor | None]:
-        """Merge the logs newest first until the page is full; None for a cursor at the end.
-
-        The cursor of the next page is where each log was left: no clock is trusted, nothing is
-        skipped or repeated whatever is published meanwhile.
-        """
-        limit = request["limit"]
-        start: Mapping[str, int] = request["before"] or {}
-        position = Cursor({a: start.get(a, heads[a] + 1) for a in visit.view.audiences})
-        view = replace(visit.view, floors=visit.lows)
-        items: list[orjson.Fragment] = []
-        shown: set[str] = set()
-        while True:
-            logs = await self._store.page(
-                view, position, limit=limit + 1, now=self._clock(), type=request["type"]
-            )
-            if not logs:
-                return items, None
-            shown |= await self._on_earlier_pages(view, start, logs)
-            marks = await self._store.marks(
-                visit.user, {a: entries[-1].seq - 1 for a, entries in logs.items()}
-            )
-            for entry in heapq.merge(*logs.values(), key=_time_of, reverse=True):
-                twin = entry.notification.id in shown
-                if len(items) == limit and not twin:
-                    return items, position
-                position[entry.audience] = entry.seq
-                item = None if twin else _item(visit, entry, marks, request["unread"])
-                if item is not None:
-                    items.append(item)
-                    shown.add(entry.notification.id)
-                fetched = logs[entry.audience]
-                if len(fetched) > limit and entry is fetched[-1]:
-                    break  # this log may go on before the others do: look again from here
-            else:
-                return items, None
-
-    async def _on_earlier_pages(
-        self, view: View, start: Mapping[str, int], logs: Mapping[str, Sequence[Entry]]
-    ) -> set[str]:
-        """The notifications in these logs of which a copy stands where the reader has been."""
-        copied = {
-            e.notification.id
-            for entries in logs.values()
-            for e in entries
-            if e.notification.copies > 1
-        }
-        if not start or not copied:
-            return set()
-        copies = await self._store.copies(copied, view.audiences, now=self._clock())
-        return {
-            c.notification.id
-            for c in copies
-            if view.shows(c) and c.seq >= start.get(c.audience, c.seq + 1)
-        }
 
     async def _change(
         self,
@@ -459,19 +321,3 @@ def _time_of(entry: Entry) -> int:
 def _oldest_first(logs: Mapping[str, Sequence[Entry]]) -> list[Entry]:
     """One order over several logs, which keeps the order of each."""
     return list(heapq.merge(*logs.values(), key=_time_of))
-
-
-def _count_above(marks: Mapping[int, Mark], seq: int) -> int:
-    return sum(1 for marked in marks if marked > seq)
-
-
-def _item(
-    visit: Visit, entry: Entry, marks: Mapping[str, Mapping[int, Mark]], unread_only: bool
-) -> orjson.Fragment | None:
-    """The entry with this user's state; None if that state takes it out of the page."""
-    watermark = visit.subscriber.watermark(entry.audience)
-    mark = marks.get(entry.audience, {}).get(entry.seq, _UNMARKED)
-    read = entry.seq <= watermark.read if mark.read is None else mark.read
-    if mark.dismissed or entry.seq <= watermark.dismissed or (unread_only and read):
-        return None
-    return orjson.Fragment(entry.wire(read=read, seen=entry.seq <= watermark.seen))

@@ -384,6 +384,13 @@ class TopicSchema(Schema):
     topic = fields.String(required=True, validate=_check_name)
 
 
+class ExplainSchema(Schema):
+    """Which entry, and for whom."""
+
+    entry = _EntryId(required=True)
+    user = fields.String(required=True, validate=_check_name)
+
+
 class RefreshSchema(Schema):
     """A fresh token for a live connection."""
 
@@ -409,5 +416,6 @@ UNREAD = UnreadSchema()
 SEEN = SeenSchema()
 PREFERENCES = PreferencesSchema()
 TOPIC = TopicSchema()
+EXPLAIN = ExplainSchema()
 REFRESH = RefreshSchema()
 REVOKE = RevokeSchema()

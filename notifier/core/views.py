@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from notifier.core import display, policy
 from notifier.core.models import (
@@ -42,9 +43,11 @@ def hidden_from(
             (name, priority)
             for name, kind in types.items()
             for priority in Priority
-            if display.mutes(kind, priority, preferences)
+            if not display.muting(kind, priority, preferences).allowed
         ),
-        frozenset(name for name, kind in types.items() if display.digests(kind, preferences)),
+        frozenset(
+            name for name, kind in types.items() if not display.digesting(kind, preferences).allowed
+        ),
     )
 
 
@@ -60,3 +63,23 @@ def view_of(
         },
         hidden=hidden_from(types, caller.roles, subscriber.preferences),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A user at one moment: the subscriber as stored and the view that follows from it."""
+
+    subscriber: Subscriber
+    view: View
+
+    @property
+    def user(self) -> str:
+        return self.view.user
+
+    @property
+    def lows(self) -> dict[str, int]:
+        """Behind which number each log can still show something: its floor, or what was cleared."""
+        return {
+            audience: max(floor, self.subscriber.watermark(audience).dismissed)
+            for audience, floor in self.view.floors.items()
+        }

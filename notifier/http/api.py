@@ -102,6 +102,23 @@ def answer(told: dict[str, Any], *, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(told), status=status, content_type="application/json")
 
 
+async def subscribe_user(request: web.Request) -> web.Response:
+    user, topic = request.match_info["user"], request.match_info["topic"]
+    await request.app[SERVICES].topics.subscribe(user, topic, request[CALLER])
+    return web.Response(status=204)
+
+
+async def unsubscribe_user(request: web.Request) -> web.Response:
+    user, topic = request.match_info["user"], request.match_info["topic"]
+    await request.app[SERVICES].topics.unsubscribe(user, topic, request[CALLER])
+    return web.Response(status=204)
+
+
+async def explain(request: web.Request) -> web.Response:
+    explainer = request.app[SERVICES].explainer
+    return answer(await explainer.answer(arguments(request), request[CALLER]))
+
+
 def _topic(request: web.Request) -> dict[str, str]:
     return {"topic": request.match_info["topic"]}
 

@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 from aiohttp import ETag, web
 
-from notifier.core.feed import Replay, Visit
+from notifier.core.feed import Replay
 from notifier.core.models import Cursor, Entry, Principal
 from notifier.core.schemas import POLL, load
+from notifier.core.views import Visit
 from notifier.errors import TokenExpired, Unauthenticated
 from notifier.http.calls import CALLER, arguments
 from notifier.http.readers import Event, Reader

@@ -19,10 +19,11 @@ from typing import Any, ClassVar, TypeVar
 import orjson
 from aiohttp import web
 
-from notifier.core.feed import Feed, Visit
+from notifier.core.feed import Feed
 from notifier.core.models import Entry, Kind, Principal, Revocation, View, now_ms
 from notifier.core.ports import Authenticator
 from notifier.core.validity import remaining
+from notifier.core.views import Visit
 from notifier.errors import TokenExpired, Unauthenticated
 from notifier.realtime.hub import Hub
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from aiohttp import web
 
+from notifier.core.explain import Explainer
 from notifier.core.feed import Feed
 from notifier.core.ports import Authenticator
 from notifier.core.publishing import Publisher
+from notifier.core.topics import Topics
 from notifier.core.validity import Validity
 from notifier.http.demo import DemoSessions
 from notifier.http.metrics import Metric, MetricsAccess
@@ -31,6 +33,8 @@ class Services:
     """
 
     feed: Feed
+    topics: Topics
+    explainer: Explainer
     publisher: Publisher
     authenticator: Authenticator
     readers: Readers

@@ -248,6 +248,36 @@ ANSWERS: dict[str, Shape] = {
             "digest": {"type": "boolean", "description": "Whether users can have it summed up."},
         }
     ),
+    "Explanation": _object(
+        {
+            "entry": _ENTRY_ID,
+            "user": _text("Whom it is about."),
+            "shown": {"type": "boolean", "description": "Whether it stands in the user's feed."},
+            "rules": {
+                "type": "array",
+                "description": "All of them, in order.",
+                "items": _object(
+                    {
+                        "rule": _text("Its name."),
+                        "passed": {"type": "boolean", "description": "False: it hides the entry."},
+                        "reason": _text("Why, for people."),
+                        "at": {
+                            "type": ["string", "null"],
+                            "format": "date-time",
+                            "description": "When that became so, or ends, where it is known.",
+                        },
+                    }
+                ),
+            },
+            "channels": {
+                "type": "object",
+                "description": "Where it appeared when it came, by the preferences of now.",
+                "additionalProperties": _object(
+                    {"allowed": {"type": "boolean"}, "reason": _text("Why, for people.")}
+                ),
+            },
+        }
+    ),
     "Status": _object({"status": {"type": "string"}}),
     "Description": {"type": "object", "description": "An OpenAPI document."},
     "Text": {"type": "string"},
@@ -371,6 +401,10 @@ PARAMETERS: dict[str, Shape] = {
     "type": {"description": "Only those of one type."},
     "id": {"description": "The `id` that publishing answered."},
     "user": {"description": "The name of a user, as `sub` in tokens, percent-encoded."},
+    "entry": {
+        "description": "The place of an entry: its number and its audience.",
+        "examples": {"one": {"value": "17@user:42"}},
+    },
     "topic": {"description": "A topic's name, without `topic:`, percent-encoded."},
     "since": {
         "description": "The cursor where you stand; leave it out on a first visit.",

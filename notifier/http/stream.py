@@ -17,9 +17,11 @@ from typing import Any
 
 from aiohttp import web
 
-from notifier.core.feed import Counts, Feed, Replay, Visit, synced
+from notifier.core.counts import Counts
+from notifier.core.feed import Feed, Replay, synced
 from notifier.core.models import Cursor, Entry, Principal
 from notifier.core.schemas import STREAM, load
+from notifier.core.views import Visit
 from notifier.errors import RequestError
 from notifier.http.calls import CALLER, arguments
 from notifier.http.line import Line

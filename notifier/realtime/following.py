@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from notifier.core.feed import Feed, Replay, Visit
+from notifier.core.feed import Feed, Replay
 from notifier.core.models import Cursor, Preferences, Principal
 from notifier.core.ports import Authenticator
 from notifier.core.types import TypeCatalogue
-from notifier.core.views import hidden_from
+from notifier.core.views import Visit, hidden_from
 from notifier.errors import RequestError
 from notifier.realtime.hiding import Hiding
 from notifier.realtime.hub import Hub

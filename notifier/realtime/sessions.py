@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from notifier.core.feed import Visit
 from notifier.core.models import Cursor, Entry, Preferences, Principal, now_ms
+from notifier.core.views import Visit
 from notifier.realtime.messages import NAMESPACE, shown, told
 from notifier.realtime.rooms import Rooms
 from notifier.realtime.server import SocketServer

@@ -62,8 +62,8 @@ def test_what_the_server_hides_is_what_no_bell_shows(case: dict[str, Any]) -> No
     )
     preferences = Preferences.from_dict(case["preferences"])
     priority = Priority(case["entry"]["priority"])
-    hidden = display.mutes(types["like"], priority, preferences) or (
-        display.digests(types["like"], preferences)
+    hidden = not display.muting(types["like"], priority, preferences).allowed or (
+        not display.digesting(types["like"], preferences).allowed
         and priority is not Priority.CRITICAL
         and "digest" not in case["entry"]
     )

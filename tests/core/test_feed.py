@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from notifier.core.feed import COUNT_CAP
+from notifier.core.counts import COUNT_CAP
 from notifier.core.models import Cursor, Principal, View
 from notifier.core.ports import Log
 from notifier.errors import Forbidden, InvalidRequest, StoreUnavailable
-from tests.core.domain import ADA, GRACE, SERVICE, Domain, ids, read
+from tests.core.domain import ADA, GRACE, SERVICE, TYPES, Domain, ids, read
 
 LINUS = Principal("linus")
 
@@ -134,8 +134,8 @@ async def test_a_service_has_no_feed(domain: Domain, call: str) -> None:
 
 async def test_a_user_learns_of_the_types_it_may_receive(domain: Domain) -> None:
     """Types of other roles are not told; muted ones are, to be switched on again."""
-    assert set(domain.feed.types(ADA)["types"]) == {"info", "like", "alert", "security"}
-    assert set(domain.feed.types(GRACE)["types"]) == {"info", "like", "security"}
+    assert set(domain.feed.types(ADA)["types"]) == set(TYPES)
+    assert set(domain.feed.types(GRACE)["types"]) == set(TYPES) - {"alert"}
 
 
 # Pages

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from notifier.core.feed import MAX_TOPICS
 from notifier.core.models import Cursor, Preferences
+from notifier.core.topics import MAX_TOPICS
 from notifier.errors import InvalidRequest, NotFound
 from tests.core.domain import ADA, GRACE, SERVICE, Domain, Told, counted, ids
 

@@ -22,6 +22,19 @@ class Watermark:
     dismissed: int = 0
     floor: int = 0
 
+    def state(self, seq: int, mark: Mark) -> State:
+        """What the user has done with the entry of this number and mark."""
+        read = seq <= self.read if mark.read is None else mark.read
+        return State(seq <= self.seen, read, mark.dismissed or seq <= self.dismissed)
+
+
+class State(NamedTuple):
+    """What one user has done with one entry."""
+
+    seen: bool
+    read: bool
+    dismissed: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:

@@ -1,0 +1,71 @@
+"""How much of a feed is new: counted over index ranges, never over all entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from notifier.core.models import Kind, Mark, Ref, rfc3339
+from notifier.core.ports import Store
+from notifier.core.views import Visit
+
+COUNT_CAP = 100
+"""Counts stop here: people see 99+, and counting stays bounded."""
+
+_UNMARKED = Mark()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many notifications are unread, and how many of these unseen; both at most COUNT_CAP.
+
+    ``until`` is when the first of them expires, in milliseconds; None: nothing is counted.
+    """
+
+    unread: int
+    unseen: int
+    until: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        until = None if self.until is None else rfc3339(self.until)
+        return {"unread": self.unread, "unseen": self.unseen, "until": until}
+
+
+async def count(store: Store, visit: Visit, *, now: int) -> Counts:
+    """Unread and unseen, exact up to the cap: each notification once, whatever its logs."""
+    view, lows = visit.view, visit.lows
+    marked = {a: visit.subscriber.watermark(a) for a in view.audiences}
+    reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
+    marks = await store.marks(view.user, lows)
+    above = max((_count_above(marks.get(a, {}), reads[a]) for a in reads), default=0)
+    outlines = await store.outline(view, reads, limit=COUNT_CAP + above, now=now)
+    unread: dict[str, int] = {}
+    unseen: set[str] = set()
+
+    def add(ref: Ref, notification_id: str, expires_at: int) -> None:
+        unread[notification_id] = expires_at
+        if ref.seq > marked[ref.audience].seen:
+            unseen.add(notification_id)
+
+    for audience, rows in outlines.items():
+        states = marks.get(audience, {})
+        for row in rows:
+            state = states.get(row.seq, _UNMARKED)
+            if not state.read and not state.dismissed:
+                add(Ref(audience, row.seq), row.notification_id, row.expires_at)
+    below = [
+        Ref(audience, seq)
+        for audience, states in marks.items()
+        for seq, state in states.items()
+        if seq <= reads[audience] and state.read is False and not state.dismissed
+    ]
+    for entry in await store.entries(below, now=now) if below else ():
+        if entry.notification.kind is not Kind.WITHDRAWAL and view.shows(entry):
+            add(entry.ref, entry.notification.id, entry.notification.expires_at)
+    until = min(unread.values(), default=None)
+    return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP), until)
+
+
+def _count_above(marks: Mapping[int, Mark], seq: int) -> int:
+    return sum(1 for marked in marks if marked > seq)

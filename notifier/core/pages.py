@@ -1,0 +1,170 @@
+"""Pages of a feed: the user's logs merged, newest first, without looking through all of them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from notifier.core.models import Cursor, Entry, Mark, Ref, View
+from notifier.core.ports import Log, Store
+from notifier.core.views import Visit
+
+SCAN_LIMIT = 1_000
+"""Entries of one log that one query looks through: a few milliseconds, if it finds nothing."""
+
+SCANS = 5
+"""Queries for one page. Then the page is as long as it is, and the next one goes on from there."""
+
+BATCH = 100
+"""Entries of one log that are fetched at a time where most of them may be left out."""
+
+_UNMARKED = Mark()
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What one query found: entries by log, newest first.
+
+    ``edges`` are the logs that may hold more behind that: when the entry came where it stopped.
+    ``lows`` is where those end through which it looked in vain.
+    """
+
+    logs: Mapping[str, Sequence[Entry]]
+    edges: Mapping[str, int]
+    lows: Mapping[str, int]
+
+    def newest_first(self) -> list[Entry]:
+        """Only as far as nothing can belong in between that was not looked at."""
+        edge = max(self.edges.values(), default=0)
+        merged = heapq.merge(*self.logs.values(), key=_time_of, reverse=True)
+        return [e for e in merged if max(_time_of(e), self.edges.get(e.audience, 0)) >= edge]
+
+
+@dataclass(slots=True)
+class _Page:
+    """A page that is being filled. ``position`` is where each log was left.
+
+    The next page begins there: no clock is trusted, so nothing is skipped or repeated whatever is
+    published meanwhile.
+    """
+
+    limit: int
+    position: Cursor
+    shown: set[str]
+    items: list[orjson.Fragment] = field(default_factory=list)
+
+    def take(self, entry: Entry, item: orjson.Fragment | None) -> bool:
+        """Pass over an entry, with its item if it is to be shown; False if the page is full."""
+        twin = entry.notification.id in self.shown
+        if len(self.items) == self.limit and not twin:
+            return False
+        self.position[entry.audience] = entry.seq
+        if item is not None and not twin:
+            self.items.append(item)
+            self.shown.add(entry.notification.id)
+        return True
+
+    def pass_over(self, scan: _Scan) -> None:
+        """Leave behind what was looked through in vain."""
+        for audience, low in scan.lows.items():
+            entries = scan.logs.get(audience)
+            if not entries or self.position[audience] == entries[-1].seq:
+                self.position[audience] = low + 1
+
+
+class Pages:
+    """Reads pages from the store."""
+
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def read(
+        self, visit: Visit, heads: Cursor, request: Mapping[str, Any]
+    ) -> tuple[list[orjson.Fragment], Cursor | None]:
+        """The items of a page, and where the next one begins; None: it was the last.
+
+        ``request`` is what ``PageSchema`` gives; ``heads`` is where the logs end.
+        """
+        start: Mapping[str, int] = request["before"] or {}
+        ends = {audience: heads[audience] + 1 for audience in visit.view.audiences}
+        position = Cursor({a: min(start.get(a, end), end) for a, end in ends.items()})
+        page = _Page(request["limit"], position, set())
+        batch = max(page.limit, BATCH) if request["unread"] else page.limit
+        for _ in range(SCANS):
+            scan = await self._scan(visit, position, batch + 1, request["type"])
+            page.shown |= await self._on_earlier_pages(visit, start, scan.logs)
+            if not await self._fill(page, visit, scan, unread_only=request["unread"]):
+                break
+            if not scan.edges:
+                return page.items, None
+        return page.items, position
+
+    async def _scan(self, visit: Visit, position: Cursor, limit: int, type: str | None) -> _Scan:
+        floors = visit.lows
+        lows = {a: max(floors[a], seq - 1 - SCAN_LIMIT) for a, seq in position.items()}
+        view = replace(visit.view, floors=lows)
+        logs = await self._store.page(view, position, limit=limit, now=self._clock(), type=type)
+        full = {a: _time_of(entries[-1]) for a, entries in logs.items() if len(entries) == limit}
+        ends = [Ref(a, low) for a, low in lows.items() if low > floors[a] and a not in full]
+        times = await _times(self._store, ends)
+        return _Scan(logs, full | times, {a: lows[a] for a in times})
+
+    async def _fill(self, page: _Page, visit: Visit, scan: _Scan, *, unread_only: bool) -> bool:
+        """Take what was found, in order; False if the page is full."""
+        places = {a: entries[-1].seq - 1 for a, entries in scan.logs.items()}
+        marks = await self._store.marks(visit.user, places)
+        for entry in scan.newest_first():
+            if not page.take(entry, _item(visit, entry, marks, unread_only)):
+                return False
+        page.pass_over(scan)
+        return True
+
+    async def _on_earlier_pages(
+        self, visit: Visit, start: Mapping[str, int], logs: Mapping[str, Sequence[Entry]]
+    ) -> set[str]:
+        """The notifications in these logs of which a copy stands where the reader has been."""
+        copied = {
+            e.notification.id
+            for entries in logs.values()
+            for e in entries
+            if e.notification.copies > 1
+        }
+        if not start or not copied:
+            return set()
+        view: View = replace(visit.view, floors=visit.lows)
+        copies = await self._store.copies(copied, view.audiences, now=self._clock())
+        return {
+            c.notification.id
+            for c in copies
+            if view.shows(c) and c.seq >= start.get(c.audience, c.seq + 1)
+        }
+
+
+async def _times(log: Log, refs: Sequence[Ref]) -> dict[str, int]:
+    """When the entries at these places came, expired or not.
+
+    A log is purged from its front: where there is none, there is nothing below either.
+    """
+    entries = await log.entries(refs, now=0) if refs else ()
+    return {entry.audience: _time_of(entry) for entry in entries}
+
+
+def _time_of(entry: Entry) -> int:
+    return entry.notification.created_at
+
+
+def _item(
+    visit: Visit, entry: Entry, marks: Mapping[str, Mapping[int, Mark]], unread_only: bool
+) -> orjson.Fragment | None:
+    """The entry with this user's state; None if that state takes it out of the page."""
+    watermark = visit.subscriber.watermark(entry.audience)
+    mark = marks.get(entry.audience, {}).get(entry.seq, _UNMARKED)
+    state = watermark.state(entry.seq, mark)
+    if state.dismissed or (unread_only and state.read):
+        return None
+    return orjson.Fragment(entry.wire(read=state.read, seen=state.seen))
