@@ -29,10 +29,12 @@ async def open_page(chromium: Browser) -> AsyncIterator[OpenPage]:
 
 
 async def use_everything(page: Page) -> None:
-    """What a page can show: a toast, the open bell with a card, the dialog."""
+    """What a page shows: a toast, the open bell with a card."""
+    bell = page.locator("notifier-bell .bell").last
+    await expect(bell).to_have_attribute("data-connection", "online")
     await page.get_by_role("button", name="Message", exact=True).first.click()
     await expect(page.locator("notifier-toasts .toast").first).to_be_visible()
-    await page.locator("notifier-bell .bell").last.click()
+    await bell.click()
     await expect(page.locator("notifier-bell .card").first).to_be_visible()
 
 
