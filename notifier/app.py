@@ -213,7 +213,8 @@ class Node:
             return None
         retention = self.config.retention.days * DAY
         digests = Digests(self.store, bus, self._types, retention=retention, clock=now_ms)
-        runner = Runner(self.store, handlers(self.publisher, digests))
+        lease = int(self.config.jobs.lease_seconds * 1000)
+        runner = Runner(self.store, handlers(self.publisher, digests), lease=lease)
         runner.start()
         self._stack.push_async_callback(runner.close)
         return runner

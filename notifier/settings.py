@@ -140,9 +140,13 @@ class RetentionConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobsConfig:
-    """Who runs what is due later: the server itself, or only workers."""
+    """Who runs what is due later: the server itself, or only workers.
+
+    ``lease_seconds``: others run a job after this time if its runner has not finished it.
+    """
 
     in_server: Flag
+    lease_seconds: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

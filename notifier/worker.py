@@ -37,7 +37,8 @@ async def work(config: Config, *, ready: Callable[[], None]) -> None:
         publisher = Publisher(store, bus, types, retention=retention)
         stack.push_async_callback(publisher.close)
         digests = Digests(store, bus, types, retention=retention, clock=now_ms)
-        runner = Runner(store, handlers(publisher, digests))
+        lease = int(config.jobs.lease_seconds * 1000)
+        runner = Runner(store, handlers(publisher, digests), lease=lease)
         runner.start()
         stack.push_async_callback(runner.close)
         if (consumer := _consumer(config, publisher, types)) is not None:

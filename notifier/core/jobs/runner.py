@@ -54,13 +54,23 @@ class RunnerMetrics:
 
 
 class Runner:
-    """Hands due jobs to the handler of their kind, several at a time. ``start`` and ``close``."""
+    """Hands due jobs to the handler of their kind, several at a time. ``start`` and ``close``.
+
+    ``lease`` is in milliseconds: after this time others run a job that was taken, because its
+    runner has died, or hangs.
+    """
 
     def __init__(
-        self, jobs: Jobs, handlers: Mapping[str, Handler], *, clock: Callable[[], int] = now_ms
+        self,
+        jobs: Jobs,
+        handlers: Mapping[str, Handler],
+        *,
+        lease: int,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._jobs = jobs
         self._handlers = handlers
+        self._lease = lease
         self._clock = clock
         self.metrics = RunnerMetrics()
         self.overdue = 0.0
@@ -108,7 +118,7 @@ class Runner:
     async def _take(self) -> list[Job]:
         now = self._clock()
         room = CONCURRENCY - len(self._at_hand)
-        return await self._jobs.take_jobs(now, until=now + LEASE, limit=room) if room else []
+        return await self._jobs.take_jobs(now, until=now + self._lease, limit=room) if room else []
 
     async def _until_next(self) -> float:
         """Seconds to sleep."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from notifier.core.feed import Feed
 from notifier.core.jobs.digests import Digests
-from notifier.core.jobs.runner import LEASE, Runner, handlers
+from notifier.core.jobs.runner import Runner, handlers
 from notifier.core.models import Principal
 from notifier.core.ports import Store
 from notifier.core.publishing import Publisher
@@ -16,6 +16,7 @@ from tests.core.domain import RETENTION, Clock, Domain
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 WINDOW = 300_000
+LEASE = MINUTE
 
 TYPES = TypeCatalogue.load(
     {
@@ -47,7 +48,8 @@ class Scene(Domain):
 
     def another_runner(self) -> Runner:
         digests = Digests(self.store, self.bus, TYPES, retention=RETENTION, clock=self.clock)
-        return Runner(self.store, handlers(self.publisher, digests), clock=self.clock)
+        kinds = handlers(self.publisher, digests)
+        return Runner(self.store, kinds, lease=LEASE, clock=self.clock)
 
     async def run(self) -> int:
         """Run what is due, until nothing is; how many jobs that were."""

@@ -144,7 +144,7 @@ class Handling:
         await self.scene.store.remove_job(job)
 
     def runner(self) -> Runner:
-        return Runner(self.scene.store, {"test": self}, clock=self.scene.clock)
+        return Runner(self.scene.store, {"test": self}, lease=LEASE, clock=self.scene.clock)
 
     async def add(self, *names: str, wait: int = 0) -> None:
         jobs = [Job(f"test/{name}", self.scene.clock() + wait, {}) for name in names]
