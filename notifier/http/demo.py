@@ -20,7 +20,10 @@ class DemoSessions:
         self._rules = rules
 
     def open(self, user: str) -> dict[str, Any]:
-        """A token for one of the users, who may publish and ask why. Raises ``NotFound`` for anybody else."""
+        """A token for one of the users, who may publish and ask why.
+
+        Raises ``NotFound`` for anybody else.
+        """
         if user not in _ROLES:
             raise NotFound(f"The demo's users are {' and '.join(_ROLES)}.")
         name = user.capitalize()
