@@ -6,11 +6,20 @@ import { attempt, sheet } from "./dom.ts";
 import { known, languageOf, load } from "./language.ts";
 import baseCss from "./base.css?inline";
 
+/** A server that renders pages has no elements, and must be able to load what imports them. */
+const Base: typeof HTMLElement = globalThis.HTMLElement ?? Object;
+
+/** Makes an element known to the browser, unless a page that has loaded the client twice did so before. */
+export function register(name: string, element: CustomElementConstructor): void {
+  const registry = globalThis.customElements;
+  if (registry && !registry.get(name)) registry.define(name, element);
+}
+
 /**
  * An element that shows a notifier: given by property, listened to while the element is in a document. It speaks
  * the language of the nearest `lang`, or says what `messages` was set to.
  */
-export abstract class NotifierElement extends HTMLElement {
+export abstract class NotifierElement extends Base {
   static readonly observedAttributes = ["lang"];
   protected readonly root: ShadowRoot;
   #notifier: Notifier | undefined;

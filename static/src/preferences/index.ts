@@ -1,9 +1,10 @@
 /** Registers `<notifier-preferences>`; the bell loads this file when its preferences are opened. */
+import { register } from "../elements/element.ts";
 import { NotifierPreferences } from "./preferences.ts";
 
 export { NotifierPreferences };
 
-if (!customElements.get("notifier-preferences")) customElements.define("notifier-preferences", NotifierPreferences);
+register("notifier-preferences", NotifierPreferences);
 
 declare global {
   interface HTMLElementTagNameMap {

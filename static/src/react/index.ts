@@ -12,6 +12,10 @@ import {
   useState,
   useSyncExternalStore,
 } from "react";
+import type { NotifierBell } from "../elements/bell.ts";
+import type { NotifierElement } from "../elements/element.ts";
+import type { NotifierToasts } from "../elements/toasts.ts";
+import type { NotifierPreferences } from "../preferences/preferences.ts";
 import { type Item, type Notifier, type NotifierOptions, type Snapshot, createNotifier } from "../index.ts";
 
 const NotifierContext = createContext<Notifier | undefined>(undefined);
@@ -65,8 +69,9 @@ function untouched(): Snapshot {
   return (nothing ??= createNotifier({ token: "none", connect: false }).snapshot);
 }
 
-type ElementProps = DetailedHTMLProps<HTMLAttributes<HTMLElement>, HTMLElement> & {
+type ElementProps<E extends NotifierElement> = DetailedHTMLProps<HTMLAttributes<E>, E> & {
   notifier?: Notifier;
+  messages?: E["messages"];
   "onnotifier-select"?: (event: CustomEvent<Item>) => void;
   "onnotifier-open"?: (event: CustomEvent<Notifier>) => void;
 };
@@ -74,9 +79,9 @@ type ElementProps = DetailedHTMLProps<HTMLAttributes<HTMLElement>, HTMLElement> 
 declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
-      "notifier-bell": ElementProps;
-      "notifier-toasts": ElementProps;
-      "notifier-preferences": ElementProps;
+      "notifier-bell": ElementProps<NotifierBell>;
+      "notifier-toasts": ElementProps<NotifierToasts>;
+      "notifier-preferences": ElementProps<NotifierPreferences>;
     }
   }
 }
