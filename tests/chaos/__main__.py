@@ -10,17 +10,22 @@ import tempfile
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import uvloop
 
 from tests.chaos.cluster import clean
 from tests.chaos.crash import crash
+from tests.chaos.jobs import play as play_jobs
 from tests.chaos.oracle import judge
 from tests.chaos.report import figures, stories
 from tests.chaos.run import Options, Result, Say, run
 from tests.chaos.storm import storm
+from tests.servers import Mongod, fresh_database
+
+
+Outcome = TypeVar("Outcome")
 
 
 @click.group(context_settings={"show_default": True})
@@ -66,6 +71,35 @@ def storm_command(clients: int, seed: int) -> None:
     end([held(f"Seed {seed}: a storm of {clients} clients", partial(storm, clients, seed))])
 
 
+@main.command("jobs")
+@click.option("--kills", default=200, help="How many times a worker is killed, on each store.")
+@click.option("--seed", default=1)
+def jobs_command(kills: int, seed: int) -> None:
+    """Kill workers over their jobs, on SQLite and on MongoDB."""
+    click.echo(f"Seed {seed}: {kills} workers killed on each store")
+    folder = Path(tempfile.mkdtemp(prefix="notifier-chaos-"))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        broken = runner.run(_until_sigterm(_on_both_stores(folder, kills, seed)))
+    for line in broken:
+        click.echo(line)
+    clean(folder, keep_logs=bool(broken))
+    end([not broken])
+
+
+async def _on_both_stores(folder: Path, kills: int, seed: int) -> list[str]:
+    sqlite, mongo = folder / "sqlite", folder / "mongodb"
+    for part in (sqlite, mongo):
+        part.mkdir()
+    broken = await play_jobs(f"sqlite:///{sqlite}/notifier.db", kills, seed, sqlite, click.echo)
+    server = Mongod(mongo / "mongod")
+    await server.start()
+    try:
+        url = fresh_database(server.uri)
+        return broken + await play_jobs(url, kills, seed, mongo, click.echo)
+    finally:
+        await server.kill()
+
+
 def held(title: str, play: Callable[[Path, Say], Coroutine[Any, Any, Result]]) -> bool:
     """Play once and tell about it; False if a rule was broken."""
     click.echo(title)
@@ -82,7 +116,7 @@ def held(title: str, play: Callable[[Path, Say], Coroutine[Any, Any, Result]]) -
     return not failed
 
 
-async def _until_sigterm(work: Coroutine[Any, Any, Result]) -> Result:
+async def _until_sigterm(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Clean up when told to end, as on Ctrl-C: servers must not outlive us."""
     task = asyncio.get_running_loop().create_task(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
