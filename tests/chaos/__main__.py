@@ -24,7 +24,6 @@ from tests.chaos.run import Options, Result, Say, run
 from tests.chaos.storm import storm
 from tests.servers import Mongod, fresh_database
 
-
 Outcome = TypeVar("Outcome")
 
 
