@@ -207,6 +207,30 @@ async def test_hidden_types_are_neither_shown_nor_counted(
     assert past[-1].data["counts"]["unread"] == 1
 
 
+async def test_what_a_user_no_longer_wants_stops_at_once(
+    site: Site, client: Connect, user: str
+) -> None:
+    """By priority, and as part of a digest; what is critical or mandatory gets through."""
+    since = await site.cursor(user)
+    reader = client(site)
+    await reader.visit()
+    node = site.next.node
+    caller = await node.authenticator.user(token(user))
+    wishes = {"minimum": {"bell": "high"}, "digests": {"comment": "daily"}}
+    await node.feed.set_preferences(caller, wishes)
+    if not reader.is_polling:
+        await reader.until("preferences")
+    await site.publish(f"user:{user}", "Normal")
+    await site.publish(f"user:{user}", "For the digest", type="comment", priority="high")
+    await site.publish(f"user:{user}", "High", priority="high")
+    await site.publish(f"user:{user}", "Critical", type="comment", priority="critical")
+    await site.publish(f"user:{user}", "Mandatory", type="security_alert", priority="low")
+    assert await reader.shown(3) == ["High", "Critical", "Mandatory"]
+    past = await client(site, since).visit()
+    assert titles_of(past) == ["High", "Critical", "Mandatory"]
+    assert past[-1].data["counts"]["unread"] == 3
+
+
 async def test_newcomers_are_not_shown_what_everyone_got_before(
     one_node: Site, client: Connect, user: str
 ) -> None:
