@@ -30,7 +30,7 @@ export class Feed {
   async reload(): Promise<void> {
     this.forget();
     const turn = this.#turn;
-    const limit = Math.min(LONGEST_PAGE, Math.max(PAGE, this.port.inbox().items.length));
+    const limit = this.#asMuchAgain();
     try {
       const page = await this.port.request({ limit });
       if (turn !== this.#turn) return;
@@ -59,9 +59,14 @@ export class Feed {
   async loadMore(): Promise<void> {
     const before = this.port.inbox().next;
     if (before === null) return;
-    const page = await this.port.request({ limit: PAGE, before });
+    const page = await this.port.request({ limit: this.#asMuchAgain(), before });
     const inbox = this.port.inbox();
     if (inbox.next === before) this.port.update(inboxes.loadOlder(inbox, page));
+  }
+
+  /** Who has scrolled far goes on in larger steps. */
+  #asMuchAgain(): number {
+    return Math.min(LONGEST_PAGE, Math.max(PAGE, this.port.inbox().items.length));
   }
 
   /** Newest pages asked for before this are nobody's any more. */

@@ -1,34 +1,21 @@
 import * as inboxes from "../inbox/inbox.ts";
-import type { Inbox } from "../inbox/inbox.ts";
+import type { Inbox, Item } from "../inbox/inbox.ts";
 import { type Decision, decide } from "../display/display.ts";
-import type { Item } from "../inbox/inbox.ts";
 import type { LinkFactory, Transport } from "../links/link.ts";
 import { linkOver } from "../links/ladder.ts";
-import { type Action, ALONE, type JoinTabs, type Tabs } from "../tabs/tabs.ts";
+import { ALONE, type JoinTabs, type Tabs } from "../tabs/tabs.ts";
+import { Actions } from "./actions.ts";
 import { Catalogue, type TypeInfo } from "./catalogue.ts";
 import { Connection } from "./connection.ts";
 import { formatCursor, furthest, type Position, parseCursor } from "./cursor.ts";
 import { Emitter } from "./emitter.ts";
-import type { NotifierError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
 import { Feed } from "./feed.ts";
 import { CHANNELS, type Channel, type Preferences, type PreferencesChange, Settings } from "./preferences.ts";
-import type {
-  ActionName,
-  Counts,
-  Entry,
-  RequestName,
-  Requests,
-  StateChange,
-  SyncAnswer,
-  Synced,
-} from "./protocol.ts";
+import type { Entry, RequestName, Requests, StateChange, SyncAnswer, Synced } from "./protocol.ts";
 import { type LogEvent, Reader } from "./reader.ts";
 import type { NotifierEvents, Snapshot } from "./snapshot.ts";
 import { type TokenSource, Tokens } from "./tokens.ts";
-
-/** How long "clear all" can be taken back. */
-const UNDO_MS = 6_000;
 
 /** A client of one user: once connected it stays so, and it holds the inbox. */
 export class Notifier {
@@ -37,16 +24,23 @@ export class Notifier {
   #known = false;
   /** Jumps in a log are no losses on the present link. */
   #gapless = false;
-  #undoTimer: ReturnType<typeof setTimeout> | undefined;
-  #seeing: Promise<void> | undefined;
-  /** Actions that the server has not answered yet: its counts do not know the later ones. */
-  #acting = 0;
   readonly #listeners = new Emitter<{ snapshot: Snapshot }>();
   readonly #events = new Emitter<NotifierEvents>();
   readonly #catalogue: Catalogue;
   readonly #connection: Connection;
   readonly #tabs: Tabs;
   readonly #settings = new Settings(() => this.#publish());
+  readonly #actions = new Actions(
+    {
+      inbox: () => this.#inbox,
+      update: (inbox) => this.#update(inbox),
+      request: (name, args) => this.#request(name, args),
+      failed: (error) => this.#events.emit("failed", error),
+      refresh: () => this.#feed.refresh(),
+      forget: () => this.#feed.forget(),
+    },
+    this.#settings,
+  );
   readonly #reader = new Reader({
     cursor: () => this.#inbox.cursor,
     take: (event, position) => this.#take(event, position),
@@ -74,7 +68,7 @@ export class Notifier {
     const tokens = new Tokens(source);
     this.#tabs = joinTabs({
       changed: () => this.#publish(),
-      acted: (action, outcome) => this.#mirror(action, outcome),
+      acted: (action, outcome) => this.#actions.mirror(action, outcome),
       toastsClosed: (ids) => this.#events.emit("toastsClosed", { ids }),
     });
     this.#catalogue = new Catalogue(url, tokens, () => this.#events.emit("types", undefined));
@@ -136,14 +130,14 @@ export class Notifier {
   }
 
   connect(): void {
-    globalThis.addEventListener?.("pagehide", this.#leave);
+    globalThis.addEventListener?.("pagehide", this.#actions.leave);
     this.#connection.connect();
   }
 
   /** Goes offline until `connect`; what was loaded stays. A pending clear is carried out first. */
   disconnect(): void {
-    this.#leave();
-    globalThis.removeEventListener?.("pagehide", this.#leave);
+    this.#actions.leave();
+    globalThis.removeEventListener?.("pagehide", this.#actions.leave);
     this.#expiry.stop();
     this.#connection.disconnect();
   }
@@ -156,45 +150,37 @@ export class Notifier {
   // Actions show at once and are taken back when the server refuses; they reject with a NotifierError.
 
   markRead(ids: readonly string[]): Promise<void> {
-    return this.#act("mark_read", { ids: this.#aliases(ids) });
+    return this.#actions.act("mark_read", { ids: this.#aliases(ids) });
   }
 
   markUnread(ids: readonly string[]): Promise<void> {
-    return this.#act("mark_unread", { ids: this.#aliases(ids) });
+    return this.#actions.act("mark_unread", { ids: this.#aliases(ids) });
   }
 
   dismiss(ids: readonly string[]): Promise<void> {
-    return this.#act("dismiss", { ids: this.#aliases(ids) });
+    return this.#actions.act("dismiss", { ids: this.#aliases(ids) });
   }
 
   markAllRead(): Promise<void> {
-    return this.#act("mark_read", { all: true, cursor: formatCursor(this.#inbox.cursor) });
+    return this.#actions.act("mark_read", { all: true, cursor: formatCursor(this.#inbox.cursor) });
   }
 
-  /** Marks everything seen. Calls that come while one is on its way are answered by one more. */
-  async markSeen(): Promise<void> {
-    if (this.#inbox.unseen === 0) return;
-    await this.#seeing?.catch(() => undefined);
-    if (this.#inbox.unseen === 0) return;
-    this.#seeing = this.#act("mark_seen", { cursor: formatCursor(this.#inbox.cursor) });
-    await this.#seeing;
+  /** Marks everything seen. */
+  markSeen(): Promise<void> {
+    return this.#actions.markSeen();
   }
 
   setPreferences(change: PreferencesChange): Promise<void> {
-    return this.#tellFailure(this.#change(change, this.#request("set_preferences", change)));
+    return this.#actions.setPreferences(change);
   }
 
   /** Empties the inbox. For six seconds `undoClear` takes it back; only then the server is told. */
   clearAll(): void {
-    this.#leave();
-    this.#update(inboxes.clear(this.#inbox));
-    this.#undoTimer = setTimeout(this.#leave, UNDO_MS);
+    this.#actions.clear();
   }
 
   undoClear(): void {
-    clearTimeout(this.#undoTimer);
-    this.#update(inboxes.unclear(this.#inbox));
-    this.#feed.refresh();
+    this.#actions.undoClear();
   }
 
   /** Loads the newest notifications again. */
@@ -281,32 +267,6 @@ export class Notifier {
     this.#inbox = { ...inboxes.EMPTY, cleared: this.#inbox.cleared };
   }
 
-  #act<N extends ActionName>(name: N, args: Requests[N][0]): Promise<void> {
-    return this.#tellFailure(this.#show(name, args, this.#request(name, args)));
-  }
-
-  /** Shows an action at once, and takes it back when its outcome is none. */
-  async #show<N extends ActionName>(name: N, args: Requests[N][0], outcome: Promise<Counts>): Promise<void> {
-    const before = this.#inbox;
-    const after = inboxes.act(before, name, args);
-    this.#update(after);
-    this.#acting++;
-    try {
-      const counts = await outcome;
-      if (this.#acting === 1) this.#update(inboxes.withCounts(this.#inbox, counts));
-    } catch (error) {
-      this.#update(inboxes.restore(this.#inbox, before, after));
-      throw error;
-    } finally {
-      this.#acting--;
-    }
-  }
-
-  async #change(change: PreferencesChange, outcome: Promise<Preferences>): Promise<void> {
-    await this.#settings.change(change, outcome);
-    this.#feed.refresh();
-  }
-
   #prefer(preferences: Preferences): void {
     this.#settings.take(preferences);
     this.#feed.refresh();
@@ -316,42 +276,6 @@ export class Notifier {
   #askPreferences(): void {
     this.#request("get_preferences", {}).then((preferences) => this.#settings.take(preferences), () => undefined);
   }
-
-  /** Another tab acts: so do we. */
-  #mirror(action: Action, outcome: Promise<unknown>): void {
-    const shown =
-      action.name === "set_preferences"
-        ? this.#change(action.args, outcome as Promise<Preferences>)
-        : this.#show(action.name, action.args, outcome as Promise<Counts>);
-    // Nobody may have told that tab's failure from success: the server knows.
-    shown.catch(() => this.#feed.refresh());
-  }
-
-  async #tellFailure(done: Promise<void>): Promise<void> {
-    try {
-      await done;
-    } catch (error) {
-      this.#events.emit("failed", error as NotifierError);
-      throw error;
-    }
-  }
-
-  /** Carries out a pending clear, now that it cannot be taken back any more. */
-  readonly #leave = (): void => {
-    clearTimeout(this.#undoTimer);
-    const { cleared } = this.#inbox;
-    if (!cleared) return;
-    const target = { all: true as const, cursor: formatCursor(cleared.cursor) };
-    this.#feed.forget(); // a page asked for before this still has what is cleared now
-    this.#update({ ...this.#inbox, cleared: undefined });
-    this.#request("dismiss", target).then(
-      () => this.#feed.refresh(),
-      (error: NotifierError) => {
-        this.#update(inboxes.unclear({ ...this.#inbox, cleared }));
-        this.#events.emit("failed", error);
-      },
-    );
-  };
 
   #aliases(ids: readonly string[]): string[] {
     const wanted = new Set(ids);

@@ -37,7 +37,7 @@ export class Rest {
     if (!call) throw new NotifierError("unknown_event", `There is no ${name} without Socket.IO.`);
     const deadline = new Deadline(ANSWER_TIMEOUT_MS);
     try {
-      const response = await this.#call(call, args, deadline.signal);
+      const response = await this.#withFreshToken(() => this.#call(call, args, deadline.signal));
       return (await response.json()) as Requests[N][1];
     } catch (error) {
       throw deadline.passed ? new NotifierError("timeout", "The server did not answer in time.") : asProblem(error);
@@ -60,21 +60,21 @@ export class Rest {
     return this.#fetch(path, { method, body, headers, signal, keepalive: body.length <= KEEPALIVE_LENGTH });
   }
 
-  /** A token that has expired is replaced, once. */
-  async #fetch(path: string, init: RequestInit): Promise<Response> {
+  /** A call whose token has expired is made once more; what opens a link has an owner who decides. */
+  async #withFreshToken(call: () => Promise<Response>): Promise<Response> {
     const { token } = this;
     try {
-      return await this.#fetchWith(token, path, init);
+      return await call();
     } catch (error) {
       if ((error as NotifierError).code !== "expired") throw error;
       this.token = await this.renew(token);
       if (this.token === token) throw error;
-      return this.#fetchWith(this.token, path, init);
+      return call();
     }
   }
 
-  async #fetchWith(token: string, path: string, init: RequestInit): Promise<Response> {
-    const headers = { Authorization: `Bearer ${token}`, ...init.headers };
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    const headers = { Authorization: `Bearer ${this.token}`, ...init.headers };
     const response = await fetch(`${this.url}/v1/${path}`, { ...init, headers, cache: "no-store" }).catch((error) => {
       throw asProblem(error);
     });

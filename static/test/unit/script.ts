@@ -4,6 +4,7 @@ import { Notifier } from "../../src/client/notifier.ts";
 import { DEFAULT_PREFERENCES } from "../../src/client/preferences.ts";
 import type { RequestName, ServerEvents } from "../../src/client/protocol.ts";
 import type { TokenSource } from "../../src/client/tokens.ts";
+import type { JoinTabs } from "../../src/tabs/tabs.ts";
 import type { Carrier, Credentials, Link, LinkFactory, LinkListener } from "../../src/links/link.ts";
 
 export const SOCKET: Carrier = { transport: "websocket", gapless: false };
@@ -39,8 +40,8 @@ export class Script {
     return link;
   };
 
-  notifier(token: TokenSource = "token"): Notifier {
-    const notifier = new Notifier("http://server", token, this.factory);
+  notifier(token: TokenSource = "token", joinTabs?: JoinTabs): Notifier {
+    const notifier = new Notifier("http://server", token, this.factory, joinTabs);
     notifier.connect();
     return notifier;
   }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
 import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
 import type { NotifierEvents } from "../../../src/client/snapshot.ts";
+import { type Action, ALONE, type TabsListener } from "../../../src/tabs/tabs.ts";
 import { entry, feedEntry, page } from "../builders.ts";
 import { SOCKET, STREAM, Script, settle } from "../script.ts";
 
@@ -415,4 +416,110 @@ test("a listener that throws does not keep others from hearing", async () => {
   await loaded();
   expect(heard).toHaveBeenCalled();
   expect(report).toHaveBeenCalled();
+});
+
+describe("preferences", () => {
+  test("come with the connection, and are asked for where they do not", async () => {
+    await script.online(CURSOR, { preferences: { ...DEFAULT_PREFERENCES, digest_at: "09:00" } });
+    expect([notifier.snapshot.preferences.digest_at, script.names()]).toEqual(["09:00", ["feed"]]);
+    const other = new Script();
+    const silent = other.notifier();
+    await other.online(CURSOR, { preferences: undefined } as never);
+    await other.next("get_preferences").answer({ ...DEFAULT_PREFERENCES, digest_at: "10:00" });
+    expect(silent.snapshot.preferences.digest_at).toBe("10:00");
+    silent.disconnect();
+  });
+
+  test("that are refused are taken back, reject and are told", async () => {
+    await loaded();
+    const failed: string[] = [];
+    notifier.on("failed", ({ code }) => failed.push(code));
+    const done = expect(notifier.setPreferences({ sound: false })).rejects.toMatchObject({ code: "conflict" });
+    expect(notifier.snapshot.preferences.sound).toBe(false);
+    await script.next("set_preferences").refuse("conflict");
+    await done;
+    expect([notifier.snapshot.preferences.sound, failed]).toEqual([true, ["conflict"]]);
+  });
+
+  test("that are accepted refresh the window: what is muted leaves it", async () => {
+    await loaded();
+    void notifier.setPreferences({ types: { message: { bell: false } } });
+    const change = { ...DEFAULT_PREFERENCES, types: { message: { bell: false } }, version: 1 };
+    await script.next("set_preferences").answer(change);
+    expect(script.names()).toEqual(["feed"]);
+  });
+
+  test("decide where a notification is shown", async () => {
+    await loaded();
+    script.send("preferences", { ...DEFAULT_PREFERENCES, types: { message: { toast: false } }, version: 1 });
+    expect(notifier.displayOf(entry("9@user:42")).toast).toEqual({ allowed: false, rule: "switched_off" });
+  });
+});
+
+test("the counts of an earlier answer do not undo a later action", async () => {
+  await loaded();
+  void notifier.markRead(["3@user:42"]);
+  void notifier.markRead(["2@user:42"]);
+  await script.next("mark_read").answer({ unread: 2, unseen: 3 });
+  expect(notifier.snapshot.unread).toBe(1);
+  await script.next("mark_read").answer({ unread: 1, unseen: 3 });
+  expect(notifier.snapshot.unread).toBe(1);
+});
+
+test("counts that will be too high are asked for again soon after", async () => {
+  await script.online(CURSOR, { counts: { unread: 9, unseen: 9, until: "2026-11-22T12:00:30.000Z" } });
+  await script.next("feed").answer(page([], CURSOR, { unread: 9, unseen: 9, until: "2026-11-22T12:00:30.000Z" }));
+  await vi.advanceTimersByTimeAsync(29_999);
+  expect(script.names()).toEqual([]);
+  await vi.advanceTimersByTimeAsync(5_001);
+  expect(script.names()).toEqual(["feed"]);
+});
+
+test("what is replaced leaves with the arrival of what replaces it", async () => {
+  await loaded();
+  const removed: string[] = [];
+  notifier.on("removed", ({ items }) => removed.push(...items.map((item) => item.id)));
+  script.send("notification", entry("4@user:42", { replaces: ["2@user:42"], count: 2 }));
+  expect([ids(), removed, notifier.snapshot.unread]).toEqual([["4@user:42", "3@user:42", "1@user:42"], ["2@user:42"], 3]);
+});
+
+describe("an action of another tab", () => {
+  let others: TabsListener;
+  let outcome: { resolve(data: unknown): void; reject(error: Error): void };
+
+  beforeEach(async () => {
+    notifier.disconnect();
+    script = new Script();
+    notifier = script.notifier("token", (listener) => {
+      others = listener;
+      return ALONE(listener);
+    });
+    await loaded();
+  });
+
+  /** That tab acts; the server has not answered yet. */
+  function acts(action: Action): void {
+    others.acted(action, new Promise((resolve, reject) => (outcome = { resolve, reject })));
+  }
+
+  test("shows here at once, without a request, and takes the counts it brings", async () => {
+    acts({ name: "dismiss", args: { ids: ["2@user:42"] } });
+    expect([ids(), notifier.snapshot.unread, script.names()]).toEqual([["3@user:42", "1@user:42"], 2, []]);
+    outcome.resolve({ unread: 12, unseen: 3 });
+    await settle();
+    expect(notifier.snapshot.unread).toBe(12);
+  });
+
+  test("that fails is taken back, and the window refreshed", async () => {
+    acts({ name: "mark_read", args: { all: true, cursor: CURSOR } });
+    expect(notifier.snapshot.unread).toBe(0);
+    outcome.reject(new Error("no"));
+    await settle();
+    expect([notifier.snapshot.unread, script.names()]).toEqual([3, ["feed"]]);
+  });
+
+  test("changes preferences here as well", async () => {
+    acts({ name: "set_preferences", args: { sound: false } });
+    expect(notifier.snapshot.preferences.sound).toBe(false);
+  });
 });

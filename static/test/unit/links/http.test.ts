@@ -22,10 +22,12 @@ let asked: Asked[];
 let told: unknown[][];
 let link: Link | undefined;
 let since: string | undefined;
+/** What there is instead of an expired token. */
+let renewed: string;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [asked, told, since] = [[], [], "user:42=17"];
+  [asked, told, since, renewed] = [[], [], "user:42=17", "t2"];
   vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
     return new Promise((resolve, reject) => {
       const signal = init.signal!;
@@ -49,7 +51,11 @@ afterEach(() => {
 });
 
 async function open(factory: LinkFactory): Promise<Asked> {
-  link = factory("http://server", async () => (since === undefined ? { token: "t" } : { token: "t", since }), {
+  const credentials = async (stale?: string) => {
+    const token = stale === undefined ? "t" : renewed;
+    return since === undefined ? { token } : { token, since };
+  };
+  link = factory("http://server", credentials, {
     opened: (carrier) => told.push(["opened", carrier.transport, carrier.gapless]),
     event: (name, payload) => told.push([name, payload]),
     refused: ({ code, retryAfter }) => told.push(["refused", code, retryAfter]),
@@ -257,4 +263,50 @@ test("a call that has begun is carried out although another link takes over", as
   link!.close();
   await call.answer(Response.json(COUNTS));
   expect(await answer).toEqual(COUNTS);
+});
+
+test("a call whose token has expired is made again with a fresh one, and so are the next", async () => {
+  await openStream();
+  const done = link!.request("mark_read", { ids: ["1@user:42"] });
+  await settle();
+  await asked.at(-1)!.answer(problem(401, "expired"));
+  expect([asked.at(-1)!.headers.get("Authorization"), asked.at(-1)!.body]).toEqual(["Bearer t2", { ids: ["1@user:42"] }]);
+  await asked.at(-1)!.answer(Response.json(COUNTS));
+  expect(await done).toEqual(COUNTS);
+  void link!.request("mark_seen", { cursor: "user:42=17" }).catch(() => undefined);
+  await settle();
+  expect(asked.at(-1)!.headers.get("Authorization")).toBe("Bearer t2");
+});
+
+test("a call is made again once, and not where there is no other token", async () => {
+  await openStream();
+  const refused = expect(link!.request("mark_read", { ids: [] })).rejects.toMatchObject({ code: "expired" });
+  await settle();
+  await asked.at(-1)!.answer(problem(401, "expired"));
+  await asked.at(-1)!.answer(problem(401, "expired"));
+  await refused;
+  expect(asked.length).toBe(3);
+  renewed = "t2";
+  const again = expect(link!.request("mark_read", { ids: [] })).rejects.toMatchObject({ code: "expired" });
+  await settle();
+  await asked.at(-1)!.answer(problem(401, "expired"));
+  await again;
+  expect(asked.length).toBe(4);
+});
+
+test("preferences and what was missed can be asked for", async () => {
+  await openStream();
+  for (const done of [
+    link!.request("get_preferences", {}),
+    link!.request("set_preferences", { sound: false }),
+    link!.request("sync", { since: "user:42=9" }),
+  ]) {
+    done.catch(() => undefined);
+  }
+  await settle();
+  expect(asked.slice(1).map(({ method, url, body }) => [method, url, body])).toEqual([
+    ["GET", "preferences?", undefined],
+    ["PATCH", "preferences", { sound: false }],
+    ["GET", "feed/poll?since=user%3A42%3D9&wait=0", undefined],
+  ]);
 });

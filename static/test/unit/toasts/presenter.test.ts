@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
+import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
+import type { LinkFactory } from "../../../src/links/link.ts";
+import type { TabsListener } from "../../../src/tabs/tabs.ts";
 import { Presenter } from "../../../src/toasts/presenter.ts";
 import { entry, page } from "../builders.ts";
 import { Script, settle } from "../script.ts";
@@ -7,12 +10,21 @@ import { Script, settle } from "../script.ts";
 let script: Script;
 let notifier: Notifier;
 let presenter: Presenter;
+/** What the other tabs are told, and what they say. */
+let others: TabsListener;
+let closed: string[];
+const tabs = { presents: true, leads: true };
 
 beforeEach(async () => {
   vi.useFakeTimers({ now: Date.parse("2026-11-22T12:00:00Z") });
   vi.stubGlobal("fetch", vi.fn().mockResolvedValue(Response.json({ types: {} })));
   script = new Script();
-  notifier = script.notifier();
+  closed = [];
+  tabs.presents = true;
+  notifier = script.notifier("token", (listener) => {
+    others = listener;
+    return Object.assign(tabs, { share: (open: LinkFactory) => open, closeToasts: (ids: string[]) => closed.push(...ids) });
+  });
   presenter = new Presenter(notifier, () => undefined);
   await script.online("user:42=1");
   await script.next("feed").answer(page([], "user:42=1"));
@@ -88,4 +100,66 @@ test("a hidden page shows what is critical through the browser, and closes it wh
   script.send("state", { read: ["2@user:42"] });
   expect(close).toHaveBeenCalledTimes(1);
   visibility.mockRestore();
+});
+
+function present(presents: boolean): void {
+  tabs.presents = presents;
+  others.changed();
+}
+
+test("a tab that does not present shows nothing, and what is left of it when the user comes", () => {
+  present(false);
+  script.send("notification", entry("2@user:42"));
+  script.send("notification", entry("3@user:42", { priority: "critical" }));
+  expect([presenter.toasts, presenter.critical]).toEqual([[], []]);
+  vi.advanceTimersByTime(60_000);
+  present(true);
+  expect([presenter.toasts.length, presenter.critical.length]).toEqual([1, 1]);
+  vi.advanceTimersByTime(6_000);
+  expect(presenter.toasts).toEqual([]);
+});
+
+test("what is closed, over or acknowledged is told to the other tabs, and followed from them", () => {
+  script.send("notification", entry("2@user:42"));
+  script.send("notification", entry("3@user:42", { priority: "critical" }));
+  presenter.acknowledge(presenter.critical[0]!).catch(() => undefined);
+  presenter.close(presenter.toasts[0]!);
+  expect(closed).toEqual(["n3", "n2"]);
+  script.send("notification", entry("4@user:42"));
+  script.send("notification", entry("5@user:42", { priority: "critical" }));
+  others.toastsClosed(["n4", "n5"]);
+  expect([presenter.toasts, presenter.critical, notifier.snapshot.unread]).toEqual([[], [], 3]);
+});
+
+test("what the user does not want to see now is in the bell alone", () => {
+  script.send("preferences", { ...DEFAULT_PREFERENCES, muted_until: "2026-11-22T13:00:00.000Z", version: 1 });
+  script.send("notification", entry("2@user:42"));
+  script.send("notification", entry("3@user:42", { priority: "critical" }));
+  expect([presenter.toasts.length, presenter.critical.length, notifier.snapshot.unread]).toEqual([0, 1, 2]);
+});
+
+test("a toast sounds, unless the user wants quiet or another tab presents; many at once sound once", async () => {
+  let tones = 0;
+  const node = { connect: (next: unknown) => next, frequency: {}, start: () => tones++, stop: () => undefined };
+  const gain = { ...node, gain: { setValueAtTime: () => undefined, exponentialRampToValueAtTime: () => undefined } };
+  class Context {
+    currentTime = 0;
+    resume = async () => undefined;
+    close = async () => undefined;
+    createOscillator = () => node;
+    createGain = () => gain;
+  }
+  vi.stubGlobal("AudioContext", Context);
+  script.send("notification", entry("2@user:42"));
+  script.send("notification", entry("3@user:42"));
+  await settle();
+  expect(tones).toBe(2);
+  vi.advanceTimersByTime(2_000);
+  present(false);
+  script.send("notification", entry("4@user:42"));
+  present(true);
+  script.send("preferences", { ...DEFAULT_PREFERENCES, sound: false, version: 1 });
+  script.send("notification", entry("5@user:42"));
+  await settle();
+  expect(tones).toBe(2);
 });

@@ -66,6 +66,25 @@ test("several of one type are one toast that begins its time anew", () => {
   expect(keys()).toEqual([]);
 });
 
+test("of one type, what its publisher keeps apart stays apart", () => {
+  push({ type: "like", collapse_key: "post:1" });
+  push({ type: "like", collapse_key: "post:2" });
+  push({ type: "like", collapse_key: "post:1" });
+  expect(queue.visible.map(({ kind, items }) => [kind, items.length])).toEqual([["group", 2], ["single", 1]]);
+});
+
+test("what is closed, or over, is told; what is dropped or dealt with is not", () => {
+  const told: string[][] = [];
+  queue = new ToastQueue(() => undefined, (items) => told.push(items.map((item) => item.id)));
+  const [closed, passing, dropped] = [push(), push(), push()];
+  queue.close("n1");
+  queue.drop([dropped.notification_id]);
+  vi.advanceTimersByTime(6_000);
+  push();
+  queue.reconcile(() => undefined);
+  expect([told, keys()]).toEqual([[[closed.id], [passing.id]], []]);
+});
+
 test("what stays has a toast of its own, even of the same type", () => {
   push({ type: "alert", priority: "high" });
   push({ type: "alert", priority: "high" });
