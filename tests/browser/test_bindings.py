@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.pages import open_pages
+from tests.browser.test_accessibility import problems
 from tests.servers import NotifierProcess
 
 
@@ -120,3 +121,15 @@ async def test_the_critical_is_acknowledged_in_the_dialog(inbox: Open) -> None:
     await dialog.get_by_role("button", name="Acknowledge").click()
     await expect(grace.count).to_have_text("0 unread")
     await expect(grace.items).to_have_class("read")
+
+
+async def test_axe_finds_nothing(inbox: Open) -> None:
+    """Empty, and with toasts and items read and unread."""
+    grace = await inbox()
+    assert await problems(grace.page) == []
+    await grace.press("Message")
+    await grace.press("Urgent")
+    await expect(grace.toasts).to_have_count(2)
+    await grace.press_in(grace.items.last, "Mark read")
+    await expect(grace.items.last).to_have_class("read")
+    assert await problems(grace.page) == []
