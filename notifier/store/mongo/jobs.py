@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import orjson
 from bson.datetime_ms import DatetimeMS
 from pymongo import ReturnDocument, UpdateOne
 
 from notifier.core.models.jobs import Job, Ration
-from notifier.store.mongo.database import Database, Document, available, duplicates
+from notifier.store.grouping import Grouping
+from notifier.store.mongo.database import TIMEOUT, Database, Document, available, duplicates
 
 TOGETHER = 1_000
 """Jobs or rations written by one command: some 50 ms of the server's time."""
+
+
+class _Asked(NamedTuple):
+    """One caller's rations."""
+
+    rations: Sequence[Ration]
+    asker: str
 
 
 class MongoJobs:
@@ -23,6 +32,12 @@ class MongoJobs:
     def __init__(self, database: Database) -> None:
         self._jobs = database["jobs"]
         self._rations = database["rations"]
+        self._asked: Grouping[_Asked, frozenset[str]] = Grouping(
+            self._ask_together,
+            weigh=lambda asked: len(asked.rations),
+            limit=TOGETHER,
+            patience=TIMEOUT,
+        )
 
     async def add_jobs(self, jobs: Sequence[Job]) -> frozenset[str]:
         added: set[str] = set()
@@ -96,16 +111,25 @@ class MongoJobs:
         return removed.deleted_count > 0
 
     async def ration(self, rations: Collection[Ration], asker: str) -> frozenset[str]:
-        passed: set[str] = set()
+        passed: frozenset[str] = frozenset()
         wanted = list(rations)
         for start in range(0, len(wanted), TOGETHER):
             chunk = wanted[start : start + TOGETHER]
-            places = [ration.place for ration in chunk]
-            with available():
-                await self._rations.bulk_write([_ask(r, asker) for r in chunk], ordered=False)
-                mine = {"_id": {"$in": places}, "askers": asker}
-                passed.update([row["_id"] async for row in self._rations.find(mine, {"_id": 1})])
-        return frozenset(passed)
+            passed |= await self._asked.submit(_Asked(chunk, asker))
+        return passed
+
+    async def _ask_together(self, group: Sequence[_Asked]) -> list[frozenset[str]]:
+        """Two commands for many callers, in the order in which they came."""
+        asks = [_ask(ration, asked.asker) for asked in group for ration in asked.rations]
+        places = {ration.place for asked in group for ration in asked.rations}
+        with available():
+            await self._rations.bulk_write(asks, ordered=False)
+            rows = await self._rations.find({"_id": {"$in": list(places)}}).to_list()
+        passed = {(row["_id"], asker) for row in rows for asker in row["askers"]}
+        return [
+            frozenset(r.place for r in asked.rations if (r.place, asked.asker) in passed)
+            for asked in group
+        ]
 
 
 def _ask(ration: Ration, asker: str) -> UpdateOne:
