@@ -73,8 +73,9 @@ class Consumer:
         self._status: dict[Priority, LaneStatus] = {}
         self._told_at = float("-inf")
         self._lease = Lease(self._commands, self._names.reader, node)
-        self._lanes = [
-            LaneReader(
+        self._lanes: list[LaneReader] = []
+        for priority in LANES:
+            lane = LaneReader(
                 self._reads,
                 self._names,
                 priority,
@@ -82,9 +83,9 @@ class Consumer:
                 self._lease,
                 node=node,
                 far_behind=partial(self._is_far_behind, priority),
+                above=tuple(self._lanes),
             )
-            for priority in LANES
-        ]
+            self._lanes.append(lane)
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:

@@ -2,8 +2,9 @@
 
 What is read is pending in the consumer group until it is settled: stored or dead, and then
 acknowledged and deleted in one step together with its outcome. So a node that dies leaves behind
-what it had read. Whoever reads next claims that first, and one by one: each claim is counted, and
-what has been claimed too often is what kills its readers, not what merely stood beside it.
+what it had read. Whoever reads next claims that first. Each delivery is counted, and what has been
+there at the end of two nodes is claimed by itself from then on: so the counts of what kills its
+readers grow, and not those of what merely stood beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -34,6 +35,12 @@ logger = logging.getLogger(__name__)
 BATCH = 64
 """Messages that are in flight at once in each priority: none can take the slots of another. So many
 are checked in some 10 ms of the event loop, and stored in one group."""
+
+SMALL_BATCH = 16
+"""The same while more urgent ones come: they wait for the event loop and the store behind it."""
+
+RECENT_SECONDS = 1.0
+"""How long ago the last more urgent one may have come."""
 
 BLOCK_SECONDS = 1.0
 """How long Redis holds a read that finds nothing; below the time-out of the connection."""
@@ -58,6 +65,10 @@ CLOSE_SECONDS = 3.0
 """How long a batch may take that is under way when the node leaves."""
 
 
+_Left = Mapping[str, Any]
+"""Of something that was read and not settled: where it stands, how often it was delivered."""
+
+
 @dataclass(slots=True)
 class _Item:
     """A place in the stream, what stands there, and what became of it."""
@@ -71,7 +82,7 @@ class _Item:
 
 class LaneReader:
     """Reads one stream between ``start`` and ``close``: while it has the lease, or while the stream
-    is ``far_behind`` and every node helps."""
+    is ``far_behind`` and every node helps. The lanes ``above`` are more urgent."""
 
     def __init__(
         self,
@@ -83,6 +94,7 @@ class LaneReader:
         *,
         node: str,
         far_behind: Callable[[], bool],
+        above: Sequence[LaneReader],
     ) -> None:
         self._redis: Any = redis
         self._names = names
@@ -92,6 +104,8 @@ class LaneReader:
         self._lease = lease
         self._node = node
         self._far_behind = far_behind
+        self._above = above
+        self._read_at = float("-inf")
         self._term = 0
         self._searched_at = float("-inf")
         self._leaving = False
@@ -111,6 +125,10 @@ class LaneReader:
         await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+    def is_busy(self, since: float) -> bool:
+        """Whether something has been read since then."""
+        return self._read_at > since
 
     async def _run(self) -> None:
         pause = SHORTEST_PAUSE_SECONDS
@@ -138,12 +156,17 @@ class LaneReader:
             await self._rest(IDLE_SECONDS)
 
     async def _read(self, block: int | None) -> list[_Item]:
+        recently = time.monotonic() - RECENT_SECONDS
+        count = SMALL_BATCH if any(lane.is_busy(recently) for lane in self._above) else BATCH
         self._waiting = True
         answer = await self._redis.xreadgroup(
-            GROUP, self._node, {self._stream: ">"}, count=BATCH, block=block
+            GROUP, self._node, {self._stream: ">"}, count=count, block=block
         )
         self._waiting = False
-        return [_item(*row) for row in _rows(answer)]
+        items = [_item(*row) for row in _rows(answer)]
+        if items:
+            self._read_at = time.monotonic()
+        return items
 
     async def _rest(self, seconds: float) -> None:
         self._waiting = True
@@ -170,28 +193,26 @@ class LaneReader:
 
     async def _claim(self, *, idle: float) -> None:
         """Settle what has been read and left for so many seconds, the oldest first."""
-        start: Any = b"0-0"
+        milliseconds, start = int(idle * 1000), "-"
         while not self._leaving:
-            start, rows, _ = await self._redis.xautoclaim(
-                self._stream,
-                GROUP,
-                self._node,
-                min_idle_time=int(idle * 1000),
-                start_id=start,
-                count=1,
+            left = await self._redis.xpending_range(
+                self._stream, GROUP, min=start, max="+", count=BATCH, idle=milliseconds
             )
-            for item in (_item(*row) for row in rows):
-                if await self._deliveries(item) > MAX_DELIVERIES:
-                    item.outcome = _killer(item)
-                await self._settle([item])
-            if start == b"0-0":
+            for some in _apart(left):
+                await self._settle(await self._take_over(some, milliseconds))
+            if not left:
                 return
+            start = f"({left[-1]['message_id'].decode()}"
 
-    async def _deliveries(self, item: _Item) -> int:
-        found = await self._redis.xpending_range(
-            self._stream, GROUP, min=item.place, max=item.place, count=1
-        )
-        return int(found[0]["times_delivered"]) if found else 0
+    async def _take_over(self, left: Sequence[_Left], idle: int) -> list[_Item]:
+        """Claim these, unless somebody else just did."""
+        places = [row["message_id"] for row in left]
+        rows = await self._redis.xclaim(self._stream, GROUP, self._node, idle, places)
+        items = [_item(*row) for row in rows]
+        if left[0]["times_delivered"] >= MAX_DELIVERIES:
+            for item in items:
+                item.outcome = _killer(item)
+        return items
 
     # Settling
 
@@ -266,6 +287,15 @@ class LaneReader:
                 outcomes = found.setdefault(self._names.outcomes(message.id), {})
                 outcomes[id_bytes(message.id)] = outcome.text()
         return found
+
+
+def _apart(left: Sequence[_Left]) -> Iterator[Sequence[_Left]]:
+    """In order: those that were delivered once together, every other by itself."""
+    for suspect, some in groupby(left, key=lambda row: row["times_delivered"] > 1):
+        if suspect:
+            yield from ([row] for row in some)
+        else:
+            yield list(some)
 
 
 def _rows(answer: Any) -> Sequence[tuple[bytes, Mapping[bytes, bytes]]]:

@@ -19,6 +19,8 @@ from tests.chaos.cluster import clean
 from tests.chaos.crash import crash
 from tests.chaos.jobs import play as play_jobs
 from tests.chaos.oracle import judge
+from tests.chaos.queue import Options as Flood
+from tests.chaos.queue import queue
 from tests.chaos.report import figures, stories
 from tests.chaos.run import Options, Result, Say, run
 from tests.chaos.storm import storm
@@ -68,6 +70,18 @@ def crash_command(rounds: int, seed: int) -> None:
 def storm_command(clients: int, seed: int) -> None:
     """Let all clients come back to one node at once."""
     end([held(f"Seed {seed}: a storm of {clients} clients", partial(storm, clients, seed))])
+
+
+@main.command("queue")
+@click.option("--messages", default=1_000_000, help="Notifications in the flood.")
+@click.option("--kills", default=100, help="How many times a node is killed meanwhile.")
+@click.option("--seconds", default=7_200.0, help="The longest that it may take.")
+@click.option("--seed", default=1)
+def queue_command(**options: Any) -> None:
+    """Drain a flood from the queue while nodes are killed."""
+    flood = Flood(**options)
+    title = f"Seed {flood.seed}: {flood.messages} notifications, {flood.kills} nodes killed"
+    end([held(title, partial(queue, flood))])
 
 
 @main.command("jobs")
