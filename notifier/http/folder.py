@@ -30,7 +30,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 REVALIDATE = "public, no-cache"
 """For other names: a copy is asked for again; that costs a 304 with the ETag."""
 
-_HASHED = re.compile(r"-[A-Z0-9]{8}\.\w+(\.map)?")
+_HASHED = re.compile(r"-[A-Z0-9]{8}\.\w+(\.map)?$")
 """How the build ends the names of what several modules share."""
 
 _COMPRESSED = {"br": ".br", "gzip": ".gz"}
