@@ -44,6 +44,7 @@ async def use_everything(store: Store, clock: Clock) -> set[str]:
     await recorder.entries(refs, now=now)
     await recorder.copies([first.notification_id, gone.notification_id], logs, now=now)
     await recorder.welcome("me", zero)
+    await recorder.set_roles("me", ["admin"])
     await recorder.subscriber("me")
     await recorder.set_preferences("me", Preferences(version=1))
     await recorder.join_topic("me", "news", 5)
