@@ -53,8 +53,10 @@ class Lease:
     async def close(self) -> None:
         """Let another one have it at once."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # The client may swallow a cancellation that comes while it is connecting.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=0.1)
         self._held_until = float("-inf")
         with contextlib.suppress(*FAILURES):  # it ends by itself
             await self._redis.eval(_RELEASE, 1, self._name, self._holder)
