@@ -31,22 +31,27 @@ def audiences_of(caller: Principal, topics: Collection[str]) -> tuple[str, ...]:
 def hidden_from(
     types: Mapping[str, NotificationType], roles: Collection[str], preferences: Preferences
 ) -> Hidden:
-    """What somebody with these roles and preferences neither sees nor has counted."""
-    forbidden = frozenset(
-        name for name, kind in types.items() if not policy.may_receive(kind, roles).allowed
-    )
-    if not (preferences.types or preferences.minimum or preferences.digests):
-        return Hidden(forbidden)
+    """What somebody with these roles and preferences neither sees nor has counted.
+
+    Only types about which there is something to decide are looked at: every connection asks.
+    """
+    picky = types if "bell" in preferences.minimum else types.keys() & preferences.types.keys()
     return Hidden(
-        forbidden,
         frozenset(
-            (name, priority)
+            name
             for name, kind in types.items()
-            for priority in Priority
-            if not display.muting(kind, priority, preferences).allowed
+            if kind.roles is not None and not policy.may_receive(kind, roles).allowed
         ),
         frozenset(
-            name for name, kind in types.items() if not display.digesting(kind, preferences).allowed
+            (name, priority)
+            for name in picky
+            for priority in Priority
+            if not display.muting(types[name], priority, preferences).allowed
+        ),
+        frozenset(
+            name
+            for name in types.keys() & preferences.digests.keys()
+            if not display.digesting(types[name], preferences).allowed
         ),
     )
 
