@@ -308,6 +308,37 @@ async def test_toasts_are_where_the_user_is(open_tabs: OpenTabs, notifier: Notif
     await expect(leader.window.count).to_have_text("1")
 
 
+async def test_a_leader_that_stays_in_the_background_hands_over(open_tabs: OpenTabs) -> None:
+    """After a minute, to a tab on the screen; one in the background as well is no better."""
+    leader, second = await open_tabs(2)
+    for tab in (leader, second):
+        await tab.page.clock.install()
+        await tab.hide()
+    await leader.until("presents", True)
+    await leader.page.clock.fast_forward(60_000)
+    assert await leader_of([leader, second]) is leader
+    await second.hide(False)
+    await second.until("leads", True)
+    await second.until("connection", "online")
+    await leader.until("leads", False)
+    await leader.until("connection", "online")
+
+
+async def test_a_tab_that_is_disconnected_shows_nothing(
+    open_tabs: OpenTabs, notifier: NotifierProcess
+) -> None:
+    """What it kept for the day that the user comes stays with the others."""
+    first, second = await open_tabs(2)
+    async with publishing_at(notifier.url) as publisher:
+        await publisher.publish("Shown once")
+    for tab in (first, second):
+        await expect(tab.window.count).to_have_text("1")
+    hidden = second if await first.window.toasts.count() else first
+    await hidden.window.cut()
+    await hidden.until("connection", "offline")
+    assert await toasts_of([hidden]) == 0
+
+
 async def test_with_all_tabs_in_the_background_the_leader_presents(open_tabs: OpenTabs) -> None:
     """Exactly one, also when nobody looks."""
     tabs = await open_tabs(3)

@@ -53,11 +53,17 @@ export class Catalogue {
   }
 
   async #fetch(): Promise<void> {
-    const authorization = `Bearer ${await this.tokens.current()}`;
-    const response = await fetch(`${this.url}/v1/types`, { headers: { Authorization: authorization } });
+    const token = await this.tokens.current();
+    const first = await this.#ask(token);
+    // A tab that follows has never shown its token to anybody: it may have expired.
+    const response = first.status === 401 ? await this.#ask(await this.tokens.insteadOf(token)) : first;
     if (!response.ok) throw new Error(`The type catalogue was answered with ${response.status}.`);
     const { types } = (await response.json()) as { types: Record<string, Partial<TypeInfo>> };
     this.types = new Map(Object.entries(types).map(([name, info]) => [name, { ...NEUTRAL, ...info }]));
     this.loaded();
+  }
+
+  #ask(token: string): Promise<Response> {
+    return fetch(`${this.url}/v1/types`, { headers: { Authorization: `Bearer ${token}` } });
   }
 }

@@ -23,11 +23,11 @@ class BrowserTabs implements Tabs {
   constructor(private readonly listener: TabsListener) {}
 
   get presents(): boolean {
-    return this.#link?.group?.presents ?? true;
+    return this.#link?.presents ?? false;
   }
 
   get leads(): boolean {
-    return this.#link?.group?.leads ?? true;
+    return this.#link?.leads ?? false;
   }
 
   share(open: LinkFactory): LinkFactory {
@@ -51,8 +51,10 @@ interface Question {
  * what the others want to know. Each tab keeps a cursor of its own, so whoever leads next goes on without a gap.
  */
 class SharedLink implements Link {
-  /** Undefined: this tab is on its own. */
+  /** What this tab belongs to while it is open. */
   group: Group | undefined;
+  /** It is open and belongs to nothing. */
+  #isAlone = false;
   #turn = 0;
   /** What carries the real link; set while it is caught up. */
   #carrier: Carrier | undefined;
@@ -92,6 +94,14 @@ class SharedLink implements Link {
     });
   }
 
+  get presents(): boolean {
+    return this.group?.presents ?? this.#isAlone;
+  }
+
+  get leads(): boolean {
+    return this.group?.leads ?? this.#isAlone;
+  }
+
   open(): void {
     const turn = ++this.#turn;
     const isOver = () => turn !== this.#turn;
@@ -104,6 +114,7 @@ class SharedLink implements Link {
   close(): void {
     this.#turn++;
     this.#leave();
+    this.#isAlone = false;
     this.#inner.close();
   }
 
@@ -124,13 +135,20 @@ class SharedLink implements Link {
     const user = userOf(token);
     const name = user === undefined ? undefined : `notifier ${this.url} ${user}`;
     if (this.group?.name !== name) this.#leave();
-    if (name === undefined) return this.#inner.open();
+    if (name === undefined) return this.#openAlone();
     this.group ??= this.#join(name);
     if (this.group.leads) this.#inner.open();
     else this.group.hello(this.#turn, since);
   }
 
+  #openAlone(): void {
+    this.#isAlone = true;
+    this.tabs.changed();
+    this.#inner.open();
+  }
+
   #join(name: string): Group {
+    this.#isAlone = false;
     addEventListener("pagehide", this.#putAside);
     document.addEventListener("freeze", this.#putAside);
     return new Group(name, {
