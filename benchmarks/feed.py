@@ -45,6 +45,7 @@ from tests.servers import Mongod
 Document = dict[str, Any]
 
 DATABASE = "bench"
+TICKS = os.sysconf("SC_CLK_TCK")
 CACHE_GIGABYTES = "2"
 
 ROLES, ROLE_ENTRIES = 20, 1_000
@@ -245,8 +246,15 @@ class Bench:
     """The measurements of a store that holds so many users."""
 
     def __init__(
-        self, feed: Feed, publisher: Publisher, commands: Commands, users: int, rounds: int
+        self,
+        server: Server,
+        feed: Feed,
+        publisher: Publisher,
+        commands: Commands,
+        users: int,
+        rounds: int,
     ) -> None:
+        self._server = server
         self._feed = feed
         self._publisher = publisher
         self._commands = commands
@@ -283,17 +291,24 @@ class Bench:
         people = [self._somebody() for _ in range(self._rounds)]
         self._commands.clear()
         taken: list[float] = []
+        cpu, server_cpu = time.process_time(), self._server_cpu()
         for somebody in people:
             started = time.perf_counter()
             await work(somebody)
             taken.append(time.perf_counter() - started)
+        cpu, server_cpu = time.process_time() - cpu, self._server_cpu() - server_cpu
         cuts = statistics.quantiles(taken, n=100)
         figures = " | ".join(
             f"{seconds * 1e3:.2f} ms" for seconds in (cuts[49], cuts[94], cuts[98])
         )
         each = len(self._commands.asked) / self._rounds
-        server = statistics.median(self._commands.seconds) * 1e3
-        print(f"| {name} | {figures} | {each:g} | {server:.2f} ms |", flush=True)
+        used = f"{cpu / self._rounds * 1e3:.2f} ms | {server_cpu / self._rounds * 1e3:.2f} ms"
+        print(f"| {name} | {figures} | {each:g} | {used} |", flush=True)
+
+    def _server_cpu(self) -> float:
+        """Seconds of CPU that mongod has used so far."""
+        stat = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(stat[11]) + int(stat[12])) / TICKS
 
     def _somebody(self) -> Principal:
         number = self._chance.randrange(self._users)
@@ -391,8 +406,9 @@ async def measure(server: Server, commands: Commands, arguments: argparse.Namesp
         counts = [await client[DATABASE][name].estimated_document_count() for name in COLLECTIONS]
         sizes = ", ".join(f"{n:,} {name}" for n, name in zip(counts, COLLECTIONS, strict=True))
         print(f"{sizes}, built in {time.monotonic() - started:.0f} s")
-        print("\n| | p50 | p95 | p99 | queries | each, p50 |\n|---|---|---|---|---|---|")
-        bench = Bench(feed, publisher, commands, arguments.users, arguments.rounds)
+        print("\n| | p50 | p95 | p99 | queries | CPU here | CPU of mongod |")
+        print("|---" * 7 + "|")
+        bench = Bench(server, feed, publisher, commands, arguments.users, arguments.rounds)
         asked = await bench.reads()
         await bench.broadcasts()
         await explain(client[DATABASE], asked)

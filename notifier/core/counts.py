@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from notifier.core.models import Kind, Mark, Ref, rfc3339
-from notifier.core.ports import Store
+from notifier.core.ports import Log
 from notifier.core.views import Visit
 
 COUNT_CAP = 100
 """Counts stop here: people see 99+, and counting stays bounded."""
+
+Marks = Mapping[str, Mapping[int, Mark]]
+"""Of one user: audience -> seq -> mark."""
 
 _UNMARKED = Mark()
 
@@ -32,14 +35,16 @@ class Counts:
         return {"unread": self.unread, "unseen": self.unseen, "until": until}
 
 
-async def count(store: Store, visit: Visit, *, now: int) -> Counts:
-    """Unread and unseen, exact up to the cap: each notification once, whatever its logs."""
+async def count(log: Log, visit: Visit, marks: Marks, *, now: int) -> Counts:
+    """Unread and unseen, exact up to the cap: each notification once, whatever its logs.
+
+    ``marks`` are those above the ``lows`` of the visit.
+    """
     view, lows = visit.view, visit.lows
     marked = {a: visit.subscriber.watermark(a) for a in view.audiences}
     reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
-    marks = await store.marks(view.user, lows)
     above = max((_count_above(marks.get(a, {}), reads[a]) for a in reads), default=0)
-    outlines = await store.outline(view, reads, limit=COUNT_CAP + above, now=now)
+    outlines = await log.outline(view, reads, limit=COUNT_CAP + above, now=now)
     unread: dict[str, int] = {}
     unseen: set[str] = set()
 
@@ -60,7 +65,7 @@ async def count(store: Store, visit: Visit, *, now: int) -> Counts:
         for seq, state in states.items()
         if seq <= reads[audience] and state.read is False and not state.dismissed
     ]
-    for entry in await store.entries(below, now=now) if below else ():
+    for entry in await log.entries(below, now=now) if below else ():
         if entry.notification.kind is not Kind.WITHDRAWAL and view.shows(entry):
             add(entry.ref, entry.notification.id, entry.notification.expires_at)
     until = min(unread.values(), default=None)

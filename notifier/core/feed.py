@@ -95,9 +95,13 @@ class Feed:
         request = load(PAGE, args)
         visit = await self.visit(caller)
         # The cursor is taken first: what arrives meanwhile is in the page, or comes live, or both.
-        cursor = Cursor(await self._store.heads(visit.view.audiences))
+        heads, marks = await asyncio.gather(
+            self._store.heads(visit.view.audiences), self._store.marks(visit.user, visit.lows)
+        )
+        cursor = Cursor(heads)
         (items, position), counts = await asyncio.gather(
-            self._pages.read(visit, cursor, request), self.counts(visit)
+            self._pages.read(visit, cursor, marks, request),
+            count(self._store, visit, marks, now=self._clock()),
         )
         return {
             "items": items,
@@ -152,7 +156,8 @@ class Feed:
 
     async def counts(self, visit: Visit) -> Counts:
         """Unread and unseen, exact up to the cap."""
-        return await count(self._store, visit, now=self._clock())
+        marks = await self._store.marks(visit.user, visit.lows)
+        return await count(self._store, visit, marks, now=self._clock())
 
     def types(self, caller: Principal) -> dict[str, Any]:
         """The part of the type catalogue that the caller may receive."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from notifier.core.counts import Marks
 from notifier.core.models import Cursor, Entry, Mark, Ref, View
 from notifier.core.ports import Log, Store
 from notifier.core.views import Visit
@@ -84,11 +86,12 @@ class Pages:
         self._clock = clock
 
     async def read(
-        self, visit: Visit, heads: Cursor, request: Mapping[str, Any]
+        self, visit: Visit, heads: Cursor, marks: Marks, request: Mapping[str, Any]
     ) -> tuple[list[orjson.Fragment], Cursor | None]:
         """The items of a page, and where the next one begins; None: it was the last.
 
-        ``request`` is what ``PageSchema`` gives; ``heads`` is where the logs end.
+        ``request`` is what ``PageSchema`` gives; ``heads`` is where the logs end; ``marks`` are
+        those above the ``lows`` of the visit.
         """
         start: Mapping[str, int] = request["before"] or {}
         ends = {audience: heads[audience] + 1 for audience in visit.view.audiences}
@@ -98,7 +101,7 @@ class Pages:
         for _ in range(SCANS):
             scan = await self._scan(visit, position, batch + 1, request["type"])
             page.shown |= await self._on_earlier_pages(visit, start, scan.logs)
-            if not await self._fill(page, visit, scan, unread_only=request["unread"]):
+            if not _fill(page, visit, marks, scan, unread_only=request["unread"]):
                 break
             if not scan.edges:
                 return page.items, None
@@ -108,21 +111,13 @@ class Pages:
         floors = visit.lows
         lows = {a: max(floors[a], seq - 1 - SCAN_LIMIT) for a, seq in position.items()}
         view = replace(visit.view, floors=lows)
-        logs = await self._store.page(view, position, limit=limit, now=self._clock(), type=type)
+        ends = [Ref(a, low) for a, low in lows.items() if low > floors[a]]
+        logs, times = await asyncio.gather(
+            self._store.page(view, position, limit=limit, now=self._clock(), type=type),
+            _times(self._store, ends),
+        )
         full = {a: _time_of(entries[-1]) for a, entries in logs.items() if len(entries) == limit}
-        ends = [Ref(a, low) for a, low in lows.items() if low > floors[a] and a not in full]
-        times = await _times(self._store, ends)
-        return _Scan(logs, full | times, {a: lows[a] for a in times})
-
-    async def _fill(self, page: _Page, visit: Visit, scan: _Scan, *, unread_only: bool) -> bool:
-        """Take what was found, in order; False if the page is full."""
-        places = {a: entries[-1].seq - 1 for a, entries in scan.logs.items()}
-        marks = await self._store.marks(visit.user, places)
-        for entry in scan.newest_first():
-            if not page.take(entry, _item(visit, entry, marks, unread_only)):
-                return False
-        page.pass_over(scan)
-        return True
+        return _Scan(logs, times | full, {a: lows[a] for a in times.keys() - full.keys()})
 
     async def _on_earlier_pages(
         self, visit: Visit, start: Mapping[str, int], logs: Mapping[str, Sequence[Entry]]
@@ -145,6 +140,15 @@ class Pages:
         }
 
 
+def _fill(page: _Page, visit: Visit, marks: Marks, scan: _Scan, *, unread_only: bool) -> bool:
+    """Take what was found, in order; False if the page is full."""
+    for entry in scan.newest_first():
+        if not page.take(entry, _item(visit, entry, marks, unread_only)):
+            return False
+    page.pass_over(scan)
+    return True
+
+
 async def _times(log: Log, refs: Sequence[Ref]) -> dict[str, int]:
     """When the entries at these places came, expired or not.
 
@@ -158,9 +162,7 @@ def _time_of(entry: Entry) -> int:
     return entry.notification.created_at
 
 
-def _item(
-    visit: Visit, entry: Entry, marks: Mapping[str, Mapping[int, Mark]], unread_only: bool
-) -> orjson.Fragment | None:
+def _item(visit: Visit, entry: Entry, marks: Marks, unread_only: bool) -> orjson.Fragment | None:
     """The entry with this user's state; None if that state takes it out of the page."""
     watermark = visit.subscriber.watermark(entry.audience)
     mark = marks.get(entry.audience, {}).get(entry.seq, _UNMARKED)

@@ -60,7 +60,9 @@ class Topics:
             return
         subscriber = await self._store.subscriber(user) or Subscriber(user)
         view = view_of(Principal(user, roles=subscriber.roles), subscriber, self._types)
-        counts = await count(self._store, Visit(subscriber, view), now=self._clock())
+        visit = Visit(subscriber, view)
+        marks = await self._store.marks(visit.user, visit.lows)
+        counts = await count(self._store, visit, marks, now=self._clock())
         left = {"left": [f"topic:{topic}"], "counts": counts.as_dict()}
         self._bus.tell(user, "state", left)
 

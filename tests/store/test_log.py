@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.core.models import MAX_SEQ, Kind, Outline, Receipt, Ref, first_seq
+from notifier.core.models import MAX_SEQ, Entry, Kind, Outline, Receipt, Ref, first_seq
 from notifier.core.ports import Store
 from tests.store.samples import DAY, HOUR, NAMES, Clock, publication, view
 
@@ -54,6 +54,11 @@ async def test_a_publication_may_have_ten_thousand_audiences(store: Store, clock
     assert await store.heads(audiences) == {e.audience: e.seq for e in receipt.entries}
 
 
+def outlined(entry: Entry) -> Outline:
+    """What counting needs of an entry."""
+    return Outline(entry.seq, entry.notification.id, entry.notification.expires_at)
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_any_name_is_only_a_name(store: Store, clock: Clock, name: str) -> None:
     """Nothing in a name of a user, type or publisher is read as more than text."""
@@ -70,7 +75,7 @@ async def test_any_name_is_only_a_name(store: Store, clock: Clock, name: str) ->
     assert await store.page(view(name, audience), {}, limit=9, now=now) == {audience: [other]}
     seen = view("y", audience, hidden=[name])
     assert await store.outline(seen, {audience: 0}, limit=9, now=now) == {
-        audience: [Outline(other.seq, second.notification_id)]
+        audience: [outlined(other)]
     }
     assert await store.entries([place.ref], now=now) == [place]
     assert await store.copies([first.notification_id], [audience, "user:1"], now=now) == [place]
@@ -156,9 +161,7 @@ async def test_what_a_user_may_not_see_takes_no_room_in_a_page(store: Store, clo
     page = await store.page(seen, {}, limit=3, now=now)
     assert page == {"everyone": [r.entries[0] for r in reversed(wanted)]}
     outline = await store.outline(seen, {"everyone": 0}, limit=3, now=now)
-    assert outline == {
-        "everyone": [Outline(r.entries[0].seq, r.notification_id) for r in reversed(wanted)]
-    }
+    assert outline == {"everyone": [outlined(r.entries[0]) for r in reversed(wanted)]}
 
 
 async def test_a_page_can_be_of_one_type(store: Store, clock: Clock) -> None:

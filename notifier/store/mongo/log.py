@@ -156,7 +156,9 @@ class MongoLog:
         if not refs:
             return []
         places = [{"audience": audience, "seq": seq} for audience, seq in set(refs)]
-        return await self._find({"$or": places, "expires_at": {"$gt": now}})
+        wanted = {"$or": places, "expires_at": {"$gt": now}}
+        found = await self._readings.submit(_Reading([[{"$match": wanted}]]))
+        return [entry_from(document) for document in found]
 
     async def copies(
         self, notification_ids: Collection[str], audiences: Collection[str], *, now: int
