@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
+from tests.browser.axe import problems
 from tests.browser.pages import open_pages
-from tests.browser.test_accessibility import problems
 from tests.servers import NotifierProcess
 
 
