@@ -319,6 +319,28 @@ class NotifierProcess(ServerProcess):
                 return False
 
 
+class WorkerProcess(ServerProcess):
+    """``notifier worker`` in a folder of its own. ``env`` holds its environment variables."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        super().__init__(folder)
+        self.env = dict(env)
+        self._starts = 0
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "notifier", "worker"]
+
+    def environment(self) -> dict[str, str]:
+        return {**clean_environment(), "PYTHONPATH": str(REPOSITORY), **self.env}
+
+    async def is_ready(self) -> bool:
+        return self.output.count("waiting for jobs") == self._starts
+
+    def _launch(self) -> None:
+        self._starts += 1
+        super()._launch()
+
+
 _ANNOUNCED = re.compile(r"^.*listening on http://[^\s/]+:(\d+)", re.MULTILINE)
 
 

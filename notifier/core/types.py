@@ -31,6 +31,9 @@ DEFAULT_DISPLAY: Mapping[Priority, tuple[str, ...]] = {
 MAX_WINDOW = 7 * 86_400
 """Seconds for which notifications are gathered, or counted, at most."""
 
+MAX_RATE = 1_000
+"""Notifications that pass in one window at most: the stores remember each of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collapse:
@@ -131,7 +134,7 @@ class _CollapseSchema(Schema):
 
 
 class _RateSchema(Schema):
-    limit = fields.Integer(required=True, strict=True, validate=validate.Range(1, 1_000_000))
+    limit = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_RATE))
     seconds = fields.Integer(required=True, strict=True, validate=validate.Range(1, MAX_WINDOW))
 
 

@@ -128,6 +128,7 @@ ANSWERS: dict[str, Shape] = {
                 "description": "True: too many came at once, so it is in the bell menu only.",
             },
             "count": {"type": "integer", "description": "How many this one takes the place of."},
+            "group": _text("The same for all cards that replace one another.", format="uuid"),
             "senders": {
                 "type": "array",
                 "description": "Of those, the newest first.",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -29,7 +28,7 @@ from notifier.core.types import TypeCatalogue
 from notifier.errors import StoreUnavailable
 from notifier.store import open_store
 from tests.chaos.run import Say
-from tests.servers import REPOSITORY, ServerProcess, clean_environment, until
+from tests.servers import WorkerProcess, until
 
 WORKERS = 2
 
@@ -73,34 +72,6 @@ class Silence(Bus):
         return
 
 
-class Worker(ServerProcess):
-    """``notifier worker`` on a store."""
-
-    def __init__(self, folder: Path, store: str) -> None:
-        super().__init__(folder)
-        self._store = store
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "notifier", "worker"]
-
-    def environment(self) -> dict[str, str]:
-        return {
-            **clean_environment(),
-            "PYTHONPATH": str(REPOSITORY),
-            "NOTIFIER_ENV": "test",
-            "NOTIFIER_STORE": self._store,
-            "NOTIFIER_TYPES_FILE": str(types_file(self.folder.parent)),
-            "NOTIFIER_JOBS__LEASE_SECONDS": "1",
-        }
-
-    async def is_ready(self) -> bool:
-        return self.output.count("waiting for jobs") > self._announced
-
-    def _launch(self) -> None:
-        self._announced = self.output.count("waiting for jobs") if self.log.exists() else 0
-        super()._launch()
-
-
 @dataclass
 class Accepted:
     """What was answered with an id, and what is to become of it."""
@@ -119,7 +90,13 @@ async def play(store_url: str, kills: int, seed: int, folder: Path, say: Say) ->
         store = await open_store(store_url)
         stack.push_async_callback(store.close)
         await store.migrate()
-        workers = [Worker(folder / f"worker-{n}", store_url) for n in range(WORKERS)]
+        env = {
+            "NOTIFIER_ENV": "test",
+            "NOTIFIER_STORE": store_url,
+            "NOTIFIER_TYPES_FILE": str(_types_file(folder)),
+            "NOTIFIER_JOBS__LEASE_SECONDS": "1",
+        }
+        workers = [WorkerProcess(folder / f"worker-{n}", env) for n in range(WORKERS)]
         for worker in workers:
             stack.push_async_callback(_end, worker)
         await asyncio.gather(*(worker.start() for worker in workers))
@@ -147,7 +124,7 @@ async def play(store_url: str, kills: int, seed: int, folder: Path, say: Say) ->
         ]
 
 
-async def _end(worker: Worker) -> None:
+async def _end(worker: WorkerProcess) -> None:
     if worker.is_running:
         await worker.kill()
 
@@ -336,12 +313,12 @@ def _users() -> list[Principal]:
 SENDER = Principal("shop", is_service=True, scopes=frozenset({PUBLISH}))
 
 
-def types_file(folder: Path) -> Path:
+def _types_file(folder: Path) -> Path:
     return folder / "types.toml"
 
 
 def _catalogue(folder: Path) -> Mapping[str, Any]:
     """The types of this test, as the workers read them."""
-    types_file(folder).write_text(TYPES)
-    settings = {"NOTIFIER_ENV": "test", "NOTIFIER_TYPES_FILE": str(types_file(folder))}
+    _types_file(folder).write_text(TYPES)
+    settings = {"NOTIFIER_ENV": "test", "NOTIFIER_TYPES_FILE": str(_types_file(folder))}
     return load_config({**settings, "HOME": os.environ.get("HOME", "")}).catalogue

@@ -68,6 +68,7 @@ WRONG = {
     "title of a position": {"collapse": {"window": 60, "title": "{} did"}},
     "rate without seconds": {"rate": {"limit": 5}},
     "rate of nothing": {"rate": {"limit": 0, "seconds": 60}},
+    "rate of too many": {"rate": {"limit": 1_001, "seconds": 60}},
     "digest no truth": {"digest": "hourly"},
     "unknown key": {"colour": "red"},
 }
