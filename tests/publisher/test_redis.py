@@ -1,0 +1,241 @@
+"""Publishing over Redis: checked first, handed over once, waited for with patience."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from redis import asyncio as aioredis
+
+from notifier import Publisher
+from notifier.core.models import Priority
+from notifier.errors import (
+    ConfigurationError,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    QueueUnavailable,
+    TooLarge,
+)
+from notifier.publisher import redis as way
+from notifier.publisher.drafts import Draft
+from notifier.queue.names import QueueNames
+from tests.servers import Valkey, free_port
+
+NOWHERE = f"redis://:SECRET@127.0.0.1:{free_port()}/0"
+
+
+class Queue:
+    """What stands in the streams of one channel."""
+
+    def __init__(self, url: str, channel: str) -> None:
+        self.names = QueueNames(channel)
+        self.redis: Any = aioredis.Redis.from_url(url)
+
+    async def items(self, lane: Priority = Priority.NORMAL) -> list[dict[str, Any]]:
+        rows = await self.redis.xrange(self.names.lanes[lane])
+        return [{name.decode(): value.decode() for name, value in row.items()} for _, row in rows]
+
+    async def titles(self, lane: Priority = Priority.NORMAL) -> list[str]:
+        return [orjson.loads(item["body"])["title"] for item in await self.items(lane)]
+
+
+@pytest.fixture
+def channel() -> str:
+    return f"test-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def queue(redis_url: str, channel: str) -> AsyncIterator[Queue]:
+    queue = Queue(redis_url, channel)
+    yield queue
+    await queue.redis.aclose()
+
+
+@pytest.fixture
+async def shop(redis_url: str, channel: str) -> AsyncIterator[Publisher]:
+    async with Publisher(redis_url, name="shop", channel=channel) as publisher:
+        yield publisher
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "told"),
+    [
+        ("amqp://x", {}, "url"),
+        ("https://notifier.example", {}, "key"),
+        ("redis://x", {"name": "two words"}, "name"),
+    ],
+    ids=["no such way", "no key", "no name"],
+)
+def test_wrong_settings_are_told_at_once(url: str, options: dict[str, Any], told: str) -> None:
+    """Not at the first notification."""
+    with pytest.raises(ConfigurationError) as caught:
+        Publisher(url, **options)
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [told]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"to": "nobody"}, "to.0"),
+        ({"title": ""}, "title"),
+        ({"url": "javascript:alert(1)"}, "url"),
+        ({"colour": "red"}, "colour"),
+        ({"data": {"x": object()}}, ""),
+        ({"except_": "role:admin"}, "except"),
+        ({"idempotency_key": "not ascii: ü"}, "idempotency_key"),
+    ],
+)
+async def test_what_is_wrong_is_told_before_anything_is_sent(
+    fields: dict[str, Any], field: str
+) -> None:
+    """By the schema of the server, with its errors; there need not be a Redis."""
+    async with Publisher(NOWHERE) as publisher:
+        with pytest.raises(InvalidRequest) as caught:
+            await publisher.publish(**{"to": "user:ada", "title": "Hello", **fields})
+    assert field in caught.value.errors
+
+
+async def test_what_is_too_long_is_told_before_anything_is_sent() -> None:
+    """A thousand long audiences are more than a request may hold."""
+    crowd = [f"user:{'x' * 120}{number}" for number in range(9_000)]
+    async with Publisher(NOWHERE) as publisher:
+        with pytest.raises(TooLarge):
+            await publisher.publish(crowd, "Hello")
+
+
+async def test_a_notification_stands_in_the_stream_of_its_priority(
+    shop: Publisher, queue: Queue
+) -> None:
+    """With its id, the name of the service, and exactly what was said."""
+    notification_id = await shop.publish(
+        ["user:ada", "role:admin"], "Hello", priority="critical", body=None, except_="user:bob"
+    )
+    [item] = await queue.items(Priority.CRITICAL)
+    assert (item["op"], item["id"], item["by"]) == ("publish", notification_id, "shop")
+    assert orjson.loads(item["body"]) == {
+        "to": ["user:ada", "role:admin"],
+        "title": "Hello",
+        "priority": "critical",
+        "except": "user:bob",
+    }
+
+
+async def test_an_idempotency_key_counts_once(shop: Publisher, queue: Queue) -> None:
+    """The same call gets the first id; with another notification it is a conflict."""
+    first = await shop.publish("user:ada", "Shipped", idempotency_key="order-17")
+    assert await shop.publish("user:ada", "Shipped", idempotency_key="order-17") == first
+    with pytest.raises(Conflict):
+        await shop.publish("user:ada", "Lost", idempotency_key="order-17")
+    assert await shop.publish("user:ada", "Shipped", idempotency_key="order-18") != first
+    assert len(await queue.items()) == 2
+
+
+async def test_handing_over_again_changes_nothing(
+    redis_url: str, channel: str, queue: Queue
+) -> None:
+    """As after an answer that was lost on the way back."""
+    sender = way.RedisSender(redis_url, by="shop", channel=channel, verify_tls=True, patience=10)
+    draft = Draft.of({"to": "user:ada", "title": "Hello"})
+    assert await sender.send([draft]) == await sender.send([draft]) == [draft.id]
+    await sender.close()
+    assert await queue.titles() == ["Hello"]
+
+
+async def test_concurrent_calls_share_pipelines_in_order(shop: Publisher, queue: Queue) -> None:
+    """Callers who begin one after another are queued one after another."""
+    titles = [f"number {number}" for number in range(1_000)]
+    await asyncio.gather(*(shop.publish("user:ada", title) for title in titles))
+    assert await queue.titles() == titles
+
+
+async def test_many_are_taken_from_any_iterable(shop: Publisher, queue: Queue) -> None:
+    """Lists, generators and asynchronous ones; the ids come in order."""
+
+    async def some() -> AsyncIterator[dict[str, Any]]:
+        for number in range(3):
+            yield {"to": "user:ada", "title": f"async {number}"}
+
+    ids = await shop.publish_many({"to": "user:ada", "title": str(n)} for n in range(1_200))
+    ids += await shop.publish_many(some())
+    assert [item["id"] for item in await queue.items()] == ids
+    assert (await queue.titles())[-2:] == ["async 1", "async 2"]
+
+
+async def test_a_wrong_one_among_many_is_named(shop: Publisher, queue: Queue) -> None:
+    """Those before it have been handed over; it and those behind it have not."""
+    many = [{"to": "user:ada", "title": str(number)} for number in range(1_000)]
+    many[700] = {"to": "user:ada"}
+    with pytest.raises(InvalidRequest) as caught:
+        await shop.publish_many(many)
+    assert list(caught.value.errors) == ["700.title"]
+    assert await queue.titles() == [str(number) for number in range(700)]
+
+
+async def test_a_withdrawal_is_queued_behind_its_notification(
+    shop: Publisher, queue: Queue
+) -> None:
+    """In the same stream; one of something that is not in the queue goes first."""
+    wrong = await shop.publish("user:ada", "a mistake", priority="low")
+    await shop.withdraw(wrong)
+    await shop.withdraw("0190b2a0-0000-7000-8000-000000000000")
+    assert [item["op"] for item in await queue.items(Priority.LOW)] == ["publish", "withdraw"]
+    assert [item["op"] for item in await queue.items(Priority.HIGH)] == ["withdraw"]
+    with pytest.raises(NotFound):
+        await shop.withdraw("no id")
+
+
+async def test_redis_is_waited_for(valkey: Valkey) -> None:
+    """A call that began while it was away ends when it is back, and counts once."""
+    queue = Queue(valkey.url, "notifier")
+    async with Publisher(valkey.url) as publisher:
+        await publisher.publish("user:ada", "first")
+        await valkey.kill()
+        waiting = asyncio.create_task(publisher.publish("user:ada", "second"))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await valkey.start()
+        await waiting
+    assert await queue.titles() == ["first", "second"]
+    await queue.redis.aclose()
+
+
+async def test_patience_ends_with_an_error_that_says_what_to_do() -> None:
+    """It may be in the queue or not; no address and no password is told."""
+    async with Publisher(NOWHERE, patience=0.2) as publisher:
+        with pytest.raises(QueueUnavailable) as caught:
+            await publisher.publish("user:ada", "Hello")
+    assert caught.value.retry_after
+    assert "SECRET" not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+async def test_a_full_buffer_makes_callers_wait(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held for a Redis that is away is bounded; who waited is served when it is back."""
+    monkeypatch.setattr(way, "BUFFER_BYTES", 5_000)
+    await valkey.kill()
+    async with Publisher(valkey.url) as publisher:
+        calls = [asyncio.create_task(publisher.publish("user:ada", str(n))) for n in range(100)]
+        await asyncio.sleep(0.05)
+        sender = publisher._sending
+        assert isinstance(sender, way.RedisSender)
+        assert 0 < len(sender._queue) < 20
+        await valkey.start()
+        await asyncio.gather(*calls)
+    queue = Queue(valkey.url, "notifier")
+    assert sorted(await queue.titles(), key=int) == [str(number) for number in range(100)]
+    await queue.redis.aclose()
+
+
+async def test_a_refused_password_is_told_without_waiting(redis_url: str) -> None:
+    """Patience does not help against it."""
+    url = redis_url.replace("redis://", "redis://nobody:wrong@")
+    async with Publisher(url, patience=600) as publisher:
+        with pytest.raises(QueueUnavailable):
+            await publisher.publish("user:ada", "Hello")

@@ -1,0 +1,110 @@
+"""Publishing without asyncio: from threads, forked processes, scripts and inside a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from notifier import SyncPublisher
+from notifier.core.models import Priority
+from notifier.errors import ConfigurationError, InvalidRequest
+from tests.publisher.test_redis import Queue
+from tests.servers import REPOSITORY, clean_environment
+
+
+@pytest.fixture
+def channel() -> str:
+    return f"test-{uuid4().hex[:12]}"
+
+
+async def test_it_does_what_the_other_does(redis_url: str, channel: str) -> None:
+    """The same calls, ids and errors."""
+
+    def work() -> None:
+        with SyncPublisher(redis_url, channel=channel) as publisher:
+            first = publisher.publish("user:ada", "one", priority="low")
+            assert publisher.outcome(first).state == "queued"
+            publisher.withdraw(first)
+            assert len(
+                publisher.publish_many({"to": "everyone", "title": str(n)} for n in range(600))
+            )
+            with pytest.raises(InvalidRequest) as caught:
+                publisher.publish_many(
+                    [{"to": "everyone", "title": "x"}] * 700 + [{"to": "everyone"}]
+                )
+            assert list(caught.value.errors) == ["700.title"]
+
+    await asyncio.to_thread(work)
+    queue = Queue(redis_url, channel)
+    assert len(await queue.items(Priority.LOW)) == 2
+    assert len(await queue.items()) == 600 + 700
+    await queue.redis.aclose()
+
+
+def test_wrong_settings_are_told_at_once() -> None:
+    """When it is made, not when it is used."""
+    with pytest.raises(ConfigurationError):
+        SyncPublisher("amqp://x")
+
+
+async def test_threads_share_one(redis_url: str, channel: str) -> None:
+    """As in a web server with threads."""
+    publisher = SyncPublisher(redis_url, channel=channel)
+
+    def work() -> list[str]:
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(lambda n: publisher.publish("everyone", str(n)), range(400)))
+
+    ids = await asyncio.to_thread(work)
+    queue = Queue(redis_url, channel)
+    assert sorted(ids) == sorted(item["id"] for item in await queue.items())
+    await asyncio.to_thread(publisher.close)
+    await queue.redis.aclose()
+
+
+async def test_it_may_be_used_inside_a_running_loop(redis_url: str, channel: str) -> None:
+    """It holds that loop up as any call does that waits, but it works."""
+    with SyncPublisher(redis_url, channel=channel) as publisher:
+        assert publisher.publish("everyone", "Hello")
+
+
+FORKING = """
+import os, sys
+from notifier import SyncPublisher
+publisher = SyncPublisher(sys.argv[1], channel=sys.argv[2])
+publisher.publish("everyone", "before the fork")
+children = []
+for number in range(4):
+    child = os.fork()
+    if not child:
+        publisher.publish("everyone", f"child {number}")
+        publisher.publish_many([{"to": "everyone", "title": f"child {number} again"}])
+        os._exit(0)
+    children.append(child)
+publisher.publish("everyone", "after the fork")
+assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+publisher.publish("everyone", "at last")
+"""
+
+
+async def test_a_forked_process_connects_anew(redis_url: str, channel: str) -> None:
+    """As with workers that are forked from a process that has published already; it ends at its
+    end without being closed."""
+    script = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING, redis_url, channel),
+        env={**clean_environment(), "PYTHONPATH": str(REPOSITORY)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await asyncio.wait_for(script.communicate(), 60)
+    assert (script.returncode, errors.decode()) == (0, "")
+    queue = Queue(redis_url, channel)
+    titles = await queue.titles()
+    assert sorted(titles) == sorted(
+        ["before the fork", "after the fork", "at last"]
+        + [f"child {number}{again}" for number in range(4) for again in ("", " again")]
+    )
+    await queue.redis.aclose()
