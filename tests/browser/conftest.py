@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, expect
@@ -35,18 +36,24 @@ async def notifier(start_notifier: StartNotifier) -> NotifierProcess:
 @pytest.fixture
 async def open_demo(chromium: Browser, notifier: NotifierProcess) -> AsyncIterator[OpenDemo]:
     """Open the demo in a browser of its own: ``await open_demo("?user=ada", color_scheme="dark")``.
-    ``server`` is the address of another server than ``notifier``.
+    ``server`` is the address of another server than ``notifier``; ``refusals`` are statuses that
+    the test has answers given with, of which the browser itself complains.
 
     After the test none of the pages may have complained: no script error, nothing that the
     Content-Security-Policy had to stop.
     """
     complaints: list[str] = []
 
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not _is_lost_connection(message.text):
-            complaints.append(message.text)
+    async def open_page(
+        query: str = "", *, server: str = "", refusals: tuple[int, ...] = (), **options: Any
+    ) -> Demo:
+        expected = (*_LOST, *(f"responded with a status of {status}" for status in refusals))
 
-    async def open_page(query: str = "", *, server: str = "", **options: object) -> Demo:
+        def hear(message: ConsoleMessage) -> None:
+            is_expected = any(words in message.text for words in expected)
+            if message.type in ("error", "warning") and not is_expected:
+                complaints.append(message.text)
+
         context = await chromium.new_context(**options)
         context.set_default_timeout(PATIENCE * 1000)
         page = await context.new_page()
@@ -63,9 +70,5 @@ async def open_demo(chromium: Browser, notifier: NotifierProcess) -> AsyncIterat
     assert complaints == []
 
 
-def _is_lost_connection(text: str) -> bool:
-    """The browser itself reports what it cannot reach, and streams that were cut."""
-    return any(words in text for words in _LOST)
-
-
 _LOST = ("WebSocket connection to", "net::ERR_CONNECTION", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")
+"""The browser itself reports what it cannot reach, and streams that were cut."""

@@ -20,10 +20,23 @@ class Window:
         self.titles = self.cards.locator(".title")
         self.toasts = self.pane.locator(".toast:not([data-leaving]) .title")
         self.critical = self.pane.locator("dialog")
+        self.scroller = self.pane.locator(".scroller")
+        self.preferences = self.pane.locator("notifier-preferences")
+        self.status = self.preferences.locator(".status")
+
+    async def opens_preferences(self) -> None:
+        """Open the bell, and from there the preferences."""
+        await self.bell.click()
+        await self.pane.locator(".tool").last.click()
+        await expect(self.preferences.locator("table")).to_be_visible()
+
+    def switch(self, type: str, channel: str) -> Locator:
+        """One switch of the preferences' table."""
+        return self.preferences.get_by_role("checkbox", name=f"{type}: {channel}", exact=True)
 
     async def does(self, deed: str) -> None:
         """Press a button under the other person's post."""
-        await self.pane.locator(".deeds").get_by_role("button", name=deed).click()
+        await self.pane.locator(".deeds").get_by_role("button", name=deed, exact=True).click()
 
     async def cut(self) -> None:
         await self.pane.get_by_role("button", name="Cut network").click()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import aiohttp
 
@@ -27,6 +27,18 @@ class Publisher:
         ) as answer:
             assert answer.status == 201, await answer.text()
         self.titles.append(title)
+
+    async def publish_all(self, titles: Sequence[str], *, by: int, pause: float = 0) -> None:
+        """Publish these in order, so many at a time, with this many seconds after each time."""
+        for start in range(0, len(titles), by):
+            now = titles[start : start + by]
+            batch = [{"to": "user:grace", "title": title} for title in now]
+            async with self._session.post(
+                "/v1/notifications/batch", json={"notifications": batch}, headers=self._headers
+            ) as answer:
+                assert answer.status == 200, await answer.text()
+            self.titles.extend(now)
+            await asyncio.sleep(pause)
 
     @contextlib.asynccontextmanager
     async def steadily(self) -> AsyncIterator[None]:

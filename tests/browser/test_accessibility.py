@@ -1,58 +1,34 @@
-"""For everyone: axe finds nothing, the keyboard is enough, small screens are enough."""
+"""For everyone: the keyboard is enough, screen readers are told, small screens are enough.
+
+What axe says of every state is in ``test_look``.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenDemo
 
-_AXE = Path(__file__).parents[2] / "static/node_modules/axe-core/axe.min.js"
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
+async def spoken(page: Page) -> dict[str, list[str]]:
+    """The live regions of the accessibility tree with what they say, by politeness."""
+    devtools = await page.context.new_cdp_session(page)
+    nodes = (await devtools.send("Accessibility.getFullAXTree"))["nodes"]
+    by_id = {node["nodeId"]: node for node in nodes}
 
-async def problems(page: Page) -> list[str]:
-    """What axe finds on the page as it is now: rule and place."""
-    # Colours are judged as they will be, not half way through an animation.
-    await page.evaluate(
-        """() => {
-          const roots = [document, ...[...document.querySelectorAll("*")].map((e) => e.shadowRoot)];
-          const running = roots.flatMap((root) => root?.getAnimations?.() ?? []);
-          for (const animation of running) if (Number.isFinite(
-            animation.effect.getComputedTiming().endTime)) animation.finish();
-        }"""
-    )
-    await page.evaluate(_AXE.read_text())
-    found = await page.evaluate(
-        "(rules) => axe.run({ runOnly: rules }).then((result) => result.violations)", _RULES
-    )
-    return [f"{rule['id']}: {node['target']}" for rule in found for node in rule["nodes"]]
+    def text(node: dict[str, Any]) -> str:
+        own = node.get("name", {}).get("value", "") if node["role"]["value"] == "StaticText" else ""
+        return own + "".join(text(by_id[child]) for child in node["childIds"] if child in by_id)
 
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_axe_finds_nothing(open_demo: OpenDemo, scheme: str) -> None:
-    """Idle, with toasts of every priority, with the panel, with the dialog; light and dark."""
-    demo = await open_demo(color_scheme=scheme)
-    assert await problems(demo.page) == []
-    for sample in ("Like", "Friend request", "Security alert"):
-        await demo.publish(sample, to="Grace")
-    await expect(demo.grace.toasts).to_have_count(3)
-    assert await problems(demo.page) == []
-    await demo.grace.bell.click()
-    liked = demo.grace.card("liked")
-    await liked.hover()
-    await liked.get_by_role("button", name="Mark as read").click()
-    await expect(liked.get_by_role("button", name="Mark as unread")).to_be_attached()
-    assert await problems(demo.page) == []
-    await demo.grace.panel.get_by_role("button", name="Clear all").click()
-    await expect(demo.grace.panel.get_by_role("button", name="Undo")).to_be_visible()
-    assert await problems(demo.page) == []
-    await demo.page.keyboard.press("Escape")
-    await demo.publish("Announcement", to="Grace", priority="Critical")
-    await expect(demo.grace.critical).to_be_visible()
-    assert await problems(demo.page) == []
+    regions: dict[str, list[str]] = {"polite": [], "assertive": []}
+    for node in nodes:
+        live = [p["value"]["value"] for p in node.get("properties", []) if p["name"] == "live"]
+        if live and node["role"]["value"] in ("status", "alert"):
+            regions[live[0]].append(text(node))
+    return regions
 
 
 async def test_the_keyboard_is_enough(open_demo: OpenDemo) -> None:
@@ -77,6 +53,76 @@ async def test_the_keyboard_is_enough(open_demo: OpenDemo) -> None:
     await keyboard.press("Escape")
     await expect(demo.grace.panel).to_be_hidden()
     await expect(demo.grace.bell).to_be_focused()
+
+
+async def test_the_keyboard_reaches_every_preference(open_demo: OpenDemo) -> None:
+    """From the bell into the preferences, through the table with the arrows, changed with Space,
+    back with Escape, each time to where one came from."""
+    demo = await open_demo("?user=grace")
+    keyboard = demo.page.keyboard
+    await demo.grace.bell.focus()
+    await keyboard.press("Enter")
+    await expect(demo.grace.panel).to_be_focused()
+    await keyboard.press("Shift+Tab")
+    await expect(demo.grace.bell).to_be_focused()
+    for name in ("Mark all as read", "Clear all", "Preferences"):
+        await keyboard.press("Tab")
+        await expect(demo.grace.panel.get_by_role("button", name=name)).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(demo.grace.pane.get_by_role("button", name="Back")).to_be_focused()
+    await expect(demo.grace.preferences.locator("table")).to_be_visible()
+    for name in ("1 hour", "Until tomorrow", "1 week"):
+        await keyboard.press("Tab")
+        await expect(demo.grace.preferences.get_by_role("button", name=name)).to_be_focused()
+    await keyboard.press("Tab")
+    await expect(demo.grace.preferences.get_by_label("Information: Delivery")).to_be_focused()
+    await keyboard.press("Tab")
+    await expect(demo.grace.switch("Information", "Bell")).to_be_focused()
+    await keyboard.press("ArrowDown")
+    await keyboard.press("ArrowRight")
+    await expect(demo.grace.switch("Messages", "Toast")).to_be_focused()
+    await keyboard.press("Space")
+    await expect(demo.grace.switch("Messages", "Toast")).not_to_be_checked()
+    await expect(demo.grace.status).to_have_text("Saved")
+    await expect(demo.grace.switch("Messages", "Toast")).to_be_focused()
+    await keyboard.press("Escape")
+    await expect(demo.grace.pane.locator(".tool").last).to_be_focused()
+    await keyboard.press("Escape")
+    await expect(demo.grace.bell).to_be_focused()
+
+
+async def test_the_focus_survives_what_it_does(open_demo: OpenDemo) -> None:
+    """A button that has nothing left to do, or goes away, does not take the focus with it."""
+    demo = await open_demo("?user=grace")
+    await demo.publish("Message", to="Grace")
+    await expect(demo.grace.count).to_have_text("1")
+    await demo.grace.bell.click()
+    panel = demo.grace.panel
+    await panel.get_by_role("button", name="Mark all as read").click()
+    await expect(panel.get_by_role("button", name="Mark all as read")).to_be_disabled()
+    await expect(panel.get_by_role("button", name="Mark all as read")).to_be_focused()
+    await panel.get_by_role("button", name="Clear all").click()
+    await panel.get_by_role("button", name="Undo").click()
+    await expect(demo.grace.panel).to_be_focused()
+    await demo.page.keyboard.press("Escape")
+    await expect(demo.grace.panel).to_be_hidden()
+
+
+async def test_screen_readers_are_told(open_demo: OpenDemo) -> None:
+    """The live regions are in the accessibility tree before there is anything to say; a toast is
+    said politely, an urgent one at once."""
+    demo = await open_demo("?user=grace")
+    before = await spoken(demo.page)
+    assert "" in before["polite"]
+    assert before["assertive"] == [""]
+    await demo.publish("Message", to="Grace")
+    await expect(demo.grace.toasts).to_have_count(1)
+    told = "Lunch at one?. The place by the river has a table outside."
+    assert told in (await spoken(demo.page))["polite"]
+    await demo.publish("Security alert", to="Grace")
+    await expect(demo.grace.toasts).to_have_count(2)
+    [urgent] = (await spoken(demo.page))["assertive"]
+    assert urgent.startswith("Important. New sign-in from Lisbon.")
 
 
 async def test_alt_t_moves_to_the_toasts(open_demo: OpenDemo) -> None:

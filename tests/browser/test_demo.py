@@ -161,16 +161,63 @@ async def test_clear_all_is_carried_out_when_the_page_is_left(open_demo: OpenDem
 async def test_scrolling_loads_page_after_page(
     open_demo: OpenDemo, notifier: NotifierProcess
 ) -> None:
-    """All of seventy notifications can be reached by scrolling, each once."""
+    """All of seventy notifications can be reached by scrolling, each once, in order."""
     await _publish(notifier, [f"Number {n}" for n in range(70)])
     demo = await open_demo("?user=grace")
     await demo.grace.bell.click()
     await expect(demo.grace.cards.first).to_be_visible()
-    while await demo.grace.panel.locator(".older").is_visible():
-        loaded = await demo.grace.cards.count()
-        await demo.grace.panel.locator(".older").scroll_into_view_if_needed()
-        await expect(demo.grace.cards.nth(loaded)).to_be_attached()
-    await expect(demo.grace.titles).to_have_text([f"Number {n}" for n in reversed(range(70))])
+    older = demo.grace.panel.locator(".older")
+    while await older.is_visible():
+        await demo.grace.scroller.evaluate("(element) => element.scrollTo(0, element.scrollHeight)")
+    await demo.grace.scroller.evaluate("(element) => element.scrollTo(0, element.scrollHeight)")
+    await expect(demo.grace.titles.last).to_have_text("Number 0")
+    await expect(demo.grace.cards.last).to_have_attribute("aria-posinset", "70")
+    titles = await demo.page.evaluate(
+        "window.notifiers.grace.snapshot.items.map(({ title }) => title)"
+    )
+    assert titles == [f"Number {n}" for n in reversed(range(70))]
+
+
+async def test_five_likes_are_one_card(open_demo: OpenDemo) -> None:
+    """Who they are from is said in one sentence, on one card, counted once."""
+    demo = await open_demo()
+    await demo.ada.does("5 likes")
+    await expect(demo.grace.count).to_have_text("1")
+    await demo.grace.bell.click()
+    await expect(demo.grace.titles).to_have_text(
+        [re.compile("Joan.* and 4 others liked your post")]
+    )
+
+
+async def test_what_is_scheduled_comes_later_or_never(open_demo: OpenDemo) -> None:
+    """Until then it can be cancelled; what was not comes by itself."""
+    demo = await open_demo()
+    desk = demo.page.locator("#desk")
+    await desk.get_by_role("radio", name="In a minute").check()
+    await demo.publish("Order", to="Grace")
+    await desk.get_by_role("button", name="Cancel").click()
+    await expect(desk.locator(".note")).to_contain_text("cancelled")
+    await desk.get_by_role("radio", name="In 10 s").check()
+    await demo.publish("Message", to="Grace")
+    await expect(desk.locator(".scheduled li")).to_have_count(1)
+    await expect(demo.grace.count).to_be_empty()
+    await expect(demo.grace.toasts).to_have_text(["Lunch at one?"])
+    await expect(demo.grace.count).to_have_text("1")
+
+
+async def test_why_is_answered(open_demo: OpenDemo) -> None:
+    """The server says, rule by rule, why it was shown and why not as a toast."""
+    demo = await open_demo()
+    mute = demo.grace.pane.get_by_role("button", name="Mute for an hour")
+    await mute.click()
+    await expect(mute).to_have_attribute("aria-pressed", "true")
+    await demo.publish("Message", to="Grace")
+    await expect(demo.grace.count).to_have_text("1")
+    await demo.page.get_by_role("button", name="Why Grace?").click()
+    answer = demo.page.locator(".answer")
+    await expect(answer).to_contain_text("Grace sees it")
+    await expect(answer.locator("li.no", has_text="Toast")).to_be_visible()
+    await expect(answer.locator("li.yes", has_text="Bell")).to_be_visible()
 
 
 async def test_a_script_tag_is_enough(open_demo: OpenDemo) -> None:

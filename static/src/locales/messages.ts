@@ -8,7 +8,7 @@ export type Forms = Readonly<Partial<Record<Intl.LDMLPluralRule, string>> & { ot
 export interface Messages {
   /** BCP 47, for times, numbers and plural forms. */
   language: string;
-  /** What the bell is called, and what when something is unread. */
+  /** What the bell is called, and what when something is unread: with the number, as it is seen on it. */
   bell: string;
   bellUnread: Forms;
   heading: string;

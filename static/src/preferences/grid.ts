@@ -15,7 +15,7 @@ export function grid(desk: Desk): Section {
   const body = h("tbody");
   const permission = askPermission(desk);
   const headers = CHANNELS.map((channel) =>
-    h("th", { scope: "col" }, icon(ICONS[channel]), h("span", {}, words.channels[channel])),
+    h("th", { scope: "col", title: words.channels[channel] }, icon(ICONS[channel]), h("span", {}, words.channels[channel])),
   );
   const table = h(
     "table",

@@ -39,6 +39,10 @@ test.each(names)("%s fills in what English fills in", (_, locale) => {
   for (const [path, forms] of texts(locale)) expect([path, placeholders(forms)]).toEqual([path, placeholders(english.get(path)!)]);
 });
 
+test.each(names)("%s calls the bell by the number that is seen on it", (_, locale) => {
+  for (const form of Object.values(locale.bellUnread)) expect(form).toContain("{count}");
+});
+
 test("Arabic counts in six forms", () => {
   const said = [0, 1, 2, 3, 11, 100].map((count) => counted(ar, ar.summary, count));
   expect(new Set(said).size).toBe(6);
