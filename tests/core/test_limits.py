@@ -71,3 +71,12 @@ def test_never_allows_more_than_two_bursts_within_a_period(count: int, steps: li
             allowed.append(now)
     for start in allowed:
         assert sum(start <= at < start + 1.0 for at in allowed) <= 2 * count
+
+
+def test_several_at_once_are_let_in_when_one_would_be_and_paid_for_in_full() -> None:
+    """Fifty from a limit of ten a second are five seconds' worth: the next waits four."""
+    limit = RateLimit(10)
+    assert limit.take("ada", 0.0, 50) == 0.0
+    assert abs(limit.take("ada", 0.0) - 4.1) < 1e-9
+    assert limit.take("bob", 0.0) == 0.0
+    assert limit.take("ada", 4.2) == 0.0
