@@ -18,9 +18,6 @@ from notifier.errors import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-LEASE = 60_000
-"""Milliseconds after which others may run a job that was taken: its runner has died, or hangs."""
-
 CONCURRENCY = 16
 """Jobs that one runner has at hand: they mostly wait for the store."""
 
@@ -149,8 +146,8 @@ class Runner:
         """Try again later and later. Where that cannot be written down, the lease ends."""
         try:
             stored = await self._jobs.job(job.id)
-            if stored is None:
-                return
+            if stored is None or stored.due_at != job.due_at:
+                return  # it was done after all, or somebody else has it
             failures = stored.data.get("failures", 0) + 1
             wait = min(1000 * 2**failures, MAX_BACKOFF)
             data = {**stored.data, "failures": failures}

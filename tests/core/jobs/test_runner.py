@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -173,6 +174,21 @@ async def test_a_job_that_fails_is_tried_again_later_and_later(handling: Handlin
     assert await runner.run_due() == 1
     assert (runner.metrics.done, runner.metrics.failed) == (1, 12)
     assert await handling.scene.store.next_job() is None
+
+
+async def test_a_job_that_was_moved_before_it_failed_stays_where_it_is(handling: Handling) -> None:
+    """It was done, though its runner was not told so, or somebody else has taken it."""
+    runner, store = handling.runner(), handling.scene.store
+    await handling.add("a")
+    due_at = handling.scene.clock() + DAY
+
+    async def move_and_fail(job: Job) -> None:
+        await store.replace_job(replace(job, due_at=due_at))
+        raise StoreUnavailable("no")
+
+    runner._handlers = {"test": move_and_fail}
+    await runner.run_due()
+    assert await store.next_job() == due_at
 
 
 async def test_one_failing_job_does_not_keep_the_others_waiting(handling: Handling) -> None:
