@@ -97,7 +97,10 @@ class Log(Protocol):
         ...
 
     async def entries(self, refs: Collection[Ref], *, now: int) -> list[Entry]:
-        """The unexpired entries at these places, in no particular order."""
+        """The unexpired entries at these places, in no particular order.
+
+        With ``now`` 0 the expired ones too, as long as they are kept.
+        """
         ...
 
     async def copies(
