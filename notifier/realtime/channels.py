@@ -87,6 +87,8 @@ class RedisChannels:
         self._emptied = asyncio.Event()
         self._emptied.set()
         self._sending_works = True
+        self.listening_since = float("inf")
+        """Since when there is a connection to hear on (monotonic, in seconds); inf: there is none."""
         self._last_heard = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -166,11 +168,13 @@ class RedisChannels:
             try:
                 async with self._listener.pubsub() as pubsub:
                     await pubsub.subscribe(self._own)
+                    self.listening_since = time.monotonic()
                     logger.info("listening to Redis")
                     pause = 0.1
                     await self._listen(pubsub)
             except FAILURES as error:
                 logger.warning("not listening to Redis: %s", type(error).__name__)
+            self.listening_since = float("inf")
             self._last_heard = float("-inf")
             self.metrics.reconnects += 1
             self.send(self._own, b"")  # tells at once whether it is Redis that is away

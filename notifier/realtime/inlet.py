@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from notifier.core.models import PUBLISH, Principal
+from notifier.core.models import PUBLISH, Principal, new_id, now_ms
 from notifier.core.publishing import Publisher
 from notifier.errors import RequestError, StoreUnavailable
 from notifier.realtime.channels import RedisChannels
@@ -83,7 +83,9 @@ class Inlet:
 
     @property
     def holds_lease(self) -> bool:
-        return self._lease.held
+        """A Redis that lost its data may have given the lease to another node: what was confirmed
+        before we listened to it counts no more."""
+        return self._lease.held and self._lease.confirmed >= self._channels.listening_since
 
     def _take(self, payload: bytes) -> None:
         if not self.holds_lease:
@@ -112,9 +114,11 @@ class Inlet:
 
     async def _publish(self, body: dict[str, Any]) -> None:
         patient_until = time.monotonic() + STORE_PATIENCE_SECONDS
+        # Named before the first try: a store that failed may have kept it, and keeps it once.
+        name = new_id(now_ms())
         while True:
             try:
-                await self._publisher.publish(body, EMITTER)
+                await self._publisher.publish(body, EMITTER, notification_id=name)
                 return
             except StoreUnavailable:
                 if time.monotonic() > patient_until:

@@ -40,12 +40,13 @@ class Lease:
         self._name = name
         self._holder = holder
         self._renew = redis.register_script(_RENEW)
-        self._held_until = float("-inf")
+        self.confirmed = float("-inf")
+        """When Redis was last asked and said that it is ours, by the monotonic clock in seconds."""
         self._task: asyncio.Task[None] | None = None
 
     @property
     def held(self) -> bool:
-        return time.monotonic() < self._held_until
+        return time.monotonic() < self.confirmed + LEASE_SECONDS
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._keep())
@@ -57,7 +58,7 @@ class Lease:
             while not self._task.done():
                 self._task.cancel()
                 await asyncio.wait([self._task], timeout=0.1)
-        self._held_until = float("-inf")
+        self.confirmed = float("-inf")
         with contextlib.suppress(*FAILURES):  # it ends by itself
             await self._redis.eval(_RELEASE, 1, self._name, self._holder)
 
@@ -72,5 +73,5 @@ class Lease:
             else:
                 if mine and not self.held:
                     self.terms += 1
-                self._held_until = asked + LEASE_SECONDS if mine else float("-inf")
+                self.confirmed = asked if mine else float("-inf")
             await asyncio.sleep(RENEW_SECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,10 +18,11 @@ import pytest
 import socketio
 from redis import asyncio as aioredis
 
-from notifier.core.models import Entry
+from notifier.core.models import Entry, Publication, Receipt
 from notifier.errors import StoreUnavailable
 from notifier.realtime.inlet import InletMetrics
 from notifier.realtime.messages import NAMESPACE
+from notifier.redis import lease
 from tests.conftest import StartNotifier
 from tests.realtime.engine.wire import until
 from tests.realtime.nodes import SECRET, Client, Running, running, token
@@ -243,6 +245,48 @@ async def test_the_lease_is_lost_with_redis_and_found_again(valkey: Valkey, tmp_
             await redis.publish(together.channel, orjson.dumps(message | target))
         await together.handled(1)
         assert len(await together.stored("everyone")) == 1
+
+
+async def test_a_redis_that_lost_its_data_has_one_holder(
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who held the lease before, and was not asked again yet, leaves it to who has got it now."""
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 60.0)
+    async with cluster(valkey.url, tmp_path, 2) as together:
+        [holder] = together.holders
+        [other] = [node for node in together.nodes if node is not holder]
+        assert holder.node.inlet is not None
+        renewing = holder.node.inlet._lease._task
+        assert renewing is not None
+        renewing.cancel()
+        await valkey.kill()
+        shutil.rmtree(valkey.folder / "appendonlydir")
+        await valkey.start()
+        await until(lambda: all(hears(node, together.channel) for node in together.nodes))
+        await until(lambda: together.holders == [other])
+
+
+async def test_a_store_that_fails_after_it_has_written_keeps_it_once(pair: Cluster) -> None:
+    """What is tried again is the same notification."""
+    [holder] = pair.holders
+    store = holder.node.store
+    append, failures = store.append, 1
+
+    async def failing(publication: Publication) -> Receipt:
+        nonlocal failures
+        receipt = await append(publication)
+        failures -= 1
+        if failures >= 0:
+            raise StoreUnavailable("The answer was lost.")
+        return receipt
+
+    store.append = failing  # type: ignore[method-assign]
+    manager = socketio.AsyncRedisManager(pair.redis_url, channel=pair.channel, write_only=True)
+    await manager.emit("notification", HELLO, room="user:ada", namespace=NAMESPACE)
+    await pair.handled(1)
+    assert failures == -1
+    assert len(await pair.stored("user:ada")) == 1
+    await manager.redis.aclose()
 
 
 async def test_the_lease_passes_on_from_a_killed_node(

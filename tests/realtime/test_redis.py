@@ -14,10 +14,12 @@ import orjson
 import pytest
 from redis import asyncio as aioredis
 
-from notifier.core.models import Cursor, now_ms
+from notifier.core.models import ADMIN, Cursor, Principal, now_ms
+from notifier.realtime import revalidation
 from notifier.realtime.messages import NAMESPACE
+from tests.eventsource import open_stream
 from tests.realtime.engine.wire import until
-from tests.realtime.nodes import Client, Running, refs, running
+from tests.realtime.nodes import Client, Running, refs, running, token
 from tests.servers import Valkey, fresh_database
 from tests.servers import until as eventually
 
@@ -101,6 +103,28 @@ async def test_an_entry_arrives_as_it_was_published(nodes: Pair) -> None:
         assert there.got("notification")[0]["data"] == data
         await excluded.until("removed")
         assert excluded.got("notification") == []
+
+
+async def test_a_revocation_reaches_the_other_node_without_redis(
+    valkey: Valkey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is dead: sockets and streams end when their users are looked up the next time."""
+    monkeypatch.setattr(revalidation, "CHECK_SECONDS", 0.1)
+    async with pair(valkey.url, tmp_path) as nodes, nodes.b.synced("ada") as ada:
+        url = f"{nodes.b.url}/v1/feed/stream"
+        async with (
+            nodes.b.synced("grace") as grace,
+            open_stream(nodes.b.wire.http, url, token=token("ada")) as stream,
+        ):
+            await stream.expect("synced")
+            await valkey.kill()
+            await until(lambda: not hears(nodes.a) and not hears(nodes.b))
+            root = Principal("root", scopes=frozenset({ADMIN}))
+            await nodes.a.node.validity.revoke("ada", {}, root)
+            assert (await ada.until("goodbye"))[0]["reason"] == "revoked"
+            assert (await stream.expect("goodbye")).data["reason"] == "revoked"
+            await grace.settled()
+            assert grace.got("goodbye") == []
 
 
 async def test_a_withdrawal_reaches_the_other_node(nodes: Pair) -> None:
