@@ -15,6 +15,7 @@ import pytest
 
 from notifier.core import pages
 from notifier.core.counts import Counts
+from notifier.core.explain import Explainer
 from notifier.core.models import (
     Cursor,
     Entry,
@@ -284,6 +285,20 @@ class Histories:
             assert item["read"] == user.has_read(entry)
             assert item["seen"] == user.has_seen(entry)
 
+    async def agree_on_why(self, name: str, places: list[int]) -> None:
+        """Whoever asks why gets the same answer as who looks."""
+        user = self.users[name]
+        explainer = Explainer(self.domain.store, TYPES, clock=self.domain.clock)
+        shown = {entry.ref for entry in self.shown_to(user)}
+        await self.feed.visit(user.principal)
+        for entry in [self.entries[-1 - i % len(self.entries)] for i in places if self.entries]:
+            try:
+                found = await explainer.explain(entry.ref, user.name)
+            except NotFound:  # expired long ago, and removed
+                assert entry.ref not in shown
+            else:
+                assert found.shown is (entry.ref in shown)
+
     def shown_to(self, user: ModelUser) -> Iterator[Entry]:
         now = self.domain.clock()
         return (e for e in self.entries if user.sees(e, now) and not user.has_dismissed(e))
@@ -351,6 +366,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Random], tuple[object, ...]]]] = {
             dice.choice([None, None, *PUBLISHED]),
         ),
     ),
+    "agree_on_why": (5, lambda dice: (random_user(dice), random_places(dice))),
     "sum_up": (
         3,
         lambda dice: (
@@ -370,7 +386,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Random], tuple[object, ...]]]] = {
     "toggle_digest": (3, lambda dice: (random_user(dice), dice.choice(["info", "like"]))),
     "pass_time": (3, lambda dice: (dice.choice([1, 5_000, 60_000, DAY]), dice.random() < 0.3)),
 }
-"""How often each is done, of 93 times, and with what."""
+"""How often each is done, of 98 times, and with what."""
 
 
 async def test_counts_and_pages_equal_a_plain_recomputation(
