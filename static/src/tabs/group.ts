@@ -57,8 +57,8 @@ export class Group {
   }
 
   /** True when a message is for this tab. */
-  isMeant({ to }: { to?: TabId }): boolean {
-    return to === undefined || to === this.#line.id;
+  isMeant(message: Received): boolean {
+    return !("to" in message) || message.to === this.#line.id;
   }
 
   /** Asks the leader for what was missed. It has to answer at once, or it is none. */
@@ -77,7 +77,9 @@ export class Group {
 
   #expectAnswer(): void {
     clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => this.#leadership.seize(), PATIENCE_MS);
+    const seize = () => this.#leadership.seize();
+    // In two halves: where it was this page that hung, the answer that came meanwhile is heard between them.
+    this.#patience = setTimeout(() => (this.#patience = setTimeout(seize, PATIENCE_MS / 2)), PATIENCE_MS / 2);
   }
 
   #won(): void {

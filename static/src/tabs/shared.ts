@@ -244,16 +244,6 @@ class SharedLink implements Link {
       case "hello":
         if (this.#carrier) void this.#greet(message.from, message.turn, message.since);
         break;
-      case "greeting":
-        if (this.group?.isMeant(message) && message.turn === this.#turn) this.#take(message.carrier, message.news);
-        break;
-      case "event":
-        if (this.#greeted) this.listener.event(message.name, message.payload as never);
-        else this.#early.push(message);
-        break;
-      case "offline":
-        if (this.group?.isMeant(message)) this.#cut(errorOf(message.problem));
-        break;
       case "ask":
         this.#asked(message);
         break;
@@ -262,6 +252,24 @@ class SharedLink implements Link {
         break;
       case "closed":
         this.tabs.toastsClosed(message.ids);
+        break;
+      default:
+        // A leader that has just lost the lead to this tab may not know it yet.
+        if (!this.leads && this.group?.isMeant(message)) this.#follow(message);
+    }
+  }
+
+  #follow(message: Received): void {
+    switch (message.kind) {
+      case "greeting":
+        if (message.turn === this.#turn) this.#take(message.carrier, message.news);
+        break;
+      case "event":
+        if (this.#greeted) this.listener.event(message.name, message.payload as never);
+        else this.#early.push(message);
+        break;
+      case "offline":
+        this.#cut(errorOf(message.problem));
         break;
     }
   }
