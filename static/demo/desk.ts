@@ -41,7 +41,7 @@ export function desk(element: HTMLElement, people: readonly Person[]): void {
   const delay = choice("When", "delay", DELAYS);
   const scheduled = new Scheduled(say);
   const why = new Why(publisher, people);
-  const draftOf = ({ label: _, ...sample }: (typeof SAMPLES)[number]): Draft => ({
+  const draftOf = ({ label: _, hint: __, ...sample }: (typeof SAMPLES)[number]): Draft => ({
     ...sample,
     to: audience.value(),
     ...(priority.value() ? { priority: priority.value() } : {}),
@@ -55,7 +55,7 @@ export function desk(element: HTMLElement, people: readonly Person[]): void {
         else why.offer(published);
       }
       const what = count > 1 ? String(count) : sample.label;
-      say(delay.value() ? `${what} scheduled` : `${what} sent`);
+      say(delay.value() ? `${what} scheduled` : [`${what} sent.`, sample.hint].filter(Boolean).join(" "));
     } catch (error) {
       say((error as Error).message);
     }

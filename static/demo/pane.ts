@@ -77,11 +77,11 @@ export function pane(person: Person, other: Neighbour): HTMLElement {
 }
 
 function deeds(person: Person, other: Neighbour, echo: HTMLElement): HTMLElement[] {
-  const button = (label: string, drafts: readonly Omit<Draft, "to">[]) =>
+  const button = (label: string, drafts: readonly Omit<Draft, "to">[], then = "") =>
     press(label, "deed", async () => {
       try {
         for (const draft of drafts) await person.publish({ ...draft, to: `user:${other.id}` });
-        echo.textContent = `${other.name} was notified`;
+        echo.textContent = `${other.name} was notified${then}`;
       } catch (error) {
         echo.textContent = (error as Error).message;
       }
@@ -90,7 +90,7 @@ function deeds(person: Person, other: Neighbour, echo: HTMLElement): HTMLElement
   const own = DEEDS.map(({ label, draft }) => button(label, [{ ...draft(person.name), sender }]));
   const like = DEEDS[0]!.draft;
   const crowd = CROWD.map((name) => ({ ...like(name), sender: { id: name.toLowerCase(), name } }));
-  return [...own, button(`${crowd.length} likes`, crowd)];
+  return [...own, button(`${crowd.length} likes`, crowd, "; in ten seconds the likes are one card")];
 }
 
 function wireNetwork(button: HTMLButtonElement, note: HTMLElement, element: HTMLElement, { name, notifier }: Person) {

@@ -185,7 +185,7 @@ async def test_five_likes_are_one_card(open_demo: OpenDemo) -> None:
     await expect(demo.grace.count).to_have_text("1")
     await demo.grace.bell.click()
     await expect(demo.grace.titles).to_have_text(
-        [re.compile("Joan.* and 4 others liked your post")]
+        [re.compile("and 4 others liked your post")]
     )
 
 
