@@ -16,7 +16,7 @@ from notifier.queue.desk import Desk, LaneStatus
 from notifier.queue.intake import Intake
 from notifier.queue.lane import BLOCK_SECONDS, LaneReader
 from notifier.queue.names import GROUP, LANES, QueueNames
-from notifier.redis.client import FAILURES, connect
+from notifier.redis.client import FAILURES, connect, stop
 from notifier.redis.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -97,8 +97,7 @@ class Consumer:
     async def close(self) -> None:
         """Finish what is under way and leave the rest to the other nodes."""
         if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+            await stop([self._looking])
         await asyncio.gather(*(lane.close() for lane in self._lanes))
         await self._lease.close()
         await self._commands.aclose()

@@ -27,7 +27,7 @@ from notifier.queue.desk import MAX_DEAD, dead_letter
 from notifier.queue.intake import AWAY, Intake
 from notifier.queue.messages import Message, Outcome
 from notifier.queue.names import GROUP, KEPT_SECONDS, QueueNames, id_bytes
-from notifier.redis.client import FAILURES
+from notifier.redis.client import FAILURES, stop
 from notifier.redis.lease import Lease
 
 logger = logging.getLogger(__name__)
@@ -123,8 +123,7 @@ class LaneReader:
         if self._waiting:
             self._task.cancel()
         await asyncio.wait([self._task], timeout=CLOSE_SECONDS)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await stop([self._task])
 
     def is_busy(self, since: float) -> bool:
         """Whether something has been read since then."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from notifier.redis.client import FAILURES, connect
+from notifier.redis.client import FAILURES, connect, stop
 
 logger = logging.getLogger(__name__)
 
@@ -105,9 +105,7 @@ class RedisChannels:
         if self._sending_works:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), PUBLISH_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await stop(self._tasks)
         for client in (self._listener, self.commands):
             await client.aclose()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+from collections.abc import Iterable
 from typing import Any
 
 from redis import asyncio as aioredis
@@ -13,6 +15,20 @@ from redis.exceptions import RedisError
 FAILURES = (RedisError, OSError, TimeoutError, RuntimeError)
 """All that a command may raise when Redis cannot be reached. RuntimeError is how uvloop answers a
 write to a connection that was reset a moment ago; redis-py passes it on."""
+
+
+async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """End tasks that use a client, whatever they end with.
+
+    The client swallows a cancellation that comes while it is connecting, on uvloop at least: then
+    the task goes on, and has to be told again.
+    """
+    told = list(tasks)
+    while running := [task for task in told if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.1)
+    await asyncio.gather(*told, return_exceptions=True)
 
 
 def connect(url: str, *, verify_tls: bool = True, **options: Any) -> aioredis.Redis:

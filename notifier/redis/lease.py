@@ -8,7 +8,7 @@ import time
 
 from redis import asyncio as aioredis
 
-from notifier.redis.client import FAILURES
+from notifier.redis.client import FAILURES, stop
 
 LEASE_SECONDS = 1.5
 
@@ -54,10 +54,7 @@ class Lease:
     async def close(self) -> None:
         """Let another one have it at once."""
         if self._task is not None:
-            # The client may swallow a cancellation that comes while it is connecting.
-            while not self._task.done():
-                self._task.cancel()
-                await asyncio.wait([self._task], timeout=0.1)
+            await stop([self._task])
         self.confirmed = float("-inf")
         with contextlib.suppress(*FAILURES):  # it ends by itself
             await self._redis.eval(_RELEASE, 1, self._name, self._holder)
