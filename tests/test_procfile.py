@@ -113,6 +113,21 @@ async def test_web_becomes_ready_on_the_given_port(web: Dyno) -> None:
         await until(is_ready, what="the node to be ready")
 
 
+async def test_worker_waits_for_jobs_and_ends_in_order(
+    tmp_path: Path, env: dict[str, str], release: Dyno
+) -> None:
+    """The worker process, until the platform sends SIGTERM."""
+    worker = Dyno(tmp_path / "worker", "worker", env)
+    worker._launch()
+
+    async def waits() -> bool:
+        return "waiting for jobs" in worker.output
+
+    await until(waits, what="the worker to start")
+    await worker.stop()
+    assert "worker.1 stopped (rc=0)" in worker.output
+
+
 def test_the_app_manifest_asks_for_known_settings() -> None:
     """With app.json's values and answers to its questions, production starts."""
     answers = {
