@@ -5,6 +5,7 @@ This is the only module that reads the environment. What settings there are stan
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -174,7 +175,11 @@ class _Sheet:
             self.problems.append(f"{giver}: there is no such setting{known}")
             return
         if isinstance(form, forms.List) and isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
+            try:
+                value = _listed(value)
+            except ValueError:
+                self.problems.append(f"{giver}: starts as a list in JSON does, and is none")
+                return
         # TOML has no word for "not set"; an empty text stands for it.
         self._values[section][key] = None if value == "" else value
         self._givers[f"{section}.{key}"] = giver
@@ -239,6 +244,14 @@ def _unfit_for_production(
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _listed(text: str) -> list[Any]:
+    """A list as a variable gives it: in JSON, or its parts with commas in between."""
+    if text.startswith("["):
+        parts: list[Any] = json.loads(text)
+        return parts
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 from collections.abc import Mapping
@@ -122,6 +123,17 @@ def test_several_secrets_keep_their_order() -> None:
     """The first signs, so the order counts."""
     given = {"NOTIFIER_JWT_SECRET": f"{SECRET}new,{SECRET}old"}
     assert load_config(given).auth.secrets == (f"{SECRET}new", f"{SECRET}old")
+
+
+def test_a_secret_may_hold_commas() -> None:
+    """In a list in JSON nothing is cut in two; what only begins like one is refused."""
+    secrets = (f"{SECRET},new", f"[{SECRET}] old")
+    given = {"NOTIFIER_JWT_SECRET": json.dumps(secrets)}
+    assert load_config(given).auth.secrets == secrets
+    with pytest.raises(ConfigurationError) as refusal:
+        load_config({"NOTIFIER_JWT_SECRET": f"[{SECRET}"})
+    assert "NOTIFIER_JWT_SECRET" in str(refusal.value)
+    assert SECRET not in str(refusal.value)
 
 
 def test_any_setting_can_be_overridden() -> None:

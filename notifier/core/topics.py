@@ -6,15 +6,12 @@ from collections.abc import Callable
 
 from notifier.core import policy
 from notifier.core.counts import count
-from notifier.core.models import Cursor, Principal, Subscriber, is_name, now_ms
+from notifier.core.models import MAX_TOPICS, Cursor, Principal, Subscriber, is_name, now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.schemas import TOPIC, load
 from notifier.core.types import TypeCatalogue
 from notifier.core.views import Visit, view_of
 from notifier.errors import Forbidden, InvalidRequest
-
-MAX_TOPICS = 100
-"""Subscriptions of one user."""
 
 
 async def join(store: Store, subscriber: Subscriber, topic: str) -> Cursor:

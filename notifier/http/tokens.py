@@ -14,15 +14,12 @@ import jwt
 from jwt.algorithms import HMACAlgorithm
 from jwt.utils import base64url_encode
 
-from notifier.core.models import Principal, is_name
+from notifier.core.models import MAX_ROLES, Principal, is_name
 from notifier.errors import TokenExpired, Unauthenticated
 from notifier.http.jwks import JsonWebKeys
 
 MAX_TOKEN = 8_192
 """Characters. About what a header line may hold; far above what an identity needs."""
-
-MAX_ROLES = 50
-"""Roles of one user. Each is a log to merge whenever the user reads the feed."""
 
 MAX_DISPLAY_NAME = 128
 

@@ -88,7 +88,7 @@ class RedisChannels:
         self._emptied.set()
         self._sending_works = True
         self.listening_since = float("inf")
-        """Since when there is a connection to hear on (monotonic, in seconds); inf: there is none."""
+        """Since when there is a connection to hear on, in monotonic seconds; inf: there is none."""
         self._last_heard = float("-inf")
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from notifier.core.models import Cursor, Preferences
-from notifier.core.topics import MAX_TOPICS
+from notifier.core.models import MAX_TOPICS, Cursor, Preferences
 from notifier.errors import InvalidRequest, NotFound
 from tests.core.domain import ADA, GRACE, SERVICE, Domain, Told, counted, ids
 

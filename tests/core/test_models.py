@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from notifier.core.models import (
     MAX_CURSOR_TEXT,
+    MAX_LOGS,
     MAX_SEQ,
     Cursor,
     Entry,
@@ -310,3 +311,11 @@ def test_an_untouched_log_has_watermarks_at_its_start() -> None:
 def test_a_user_and_a_service_of_one_name_are_different_publishers() -> None:
     """What a service published is not the user's of the same name."""
     assert Principal("7").publisher != Principal("7", is_service=True).publisher
+
+
+def test_a_cursor_of_all_logs_a_user_can_have_is_read() -> None:
+    """However long their names are, and how many bytes each character takes."""
+    names = [f"{number:03}" + "\U00010400" * 125 for number in range(MAX_LOGS)]
+    cursor = Cursor({f"topic:{name}": MAX_SEQ for name in names})
+    assert len(str(cursor)) > MAX_CURSOR_TEXT * 0.9
+    assert Cursor.parse(str(cursor)) == cursor

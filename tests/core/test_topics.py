@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from notifier.core.models import TOPICS, Cursor, Principal
-from notifier.core.topics import MAX_TOPICS, Topics
+from notifier.core.models import MAX_TOPICS, TOPICS, Cursor, Principal
+from notifier.core.topics import Topics
 from notifier.errors import Forbidden, InvalidRequest
 from tests.core.domain import ADA, GRACE, OPERATOR, SERVICE, TYPES, Domain
 

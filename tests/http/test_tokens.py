@@ -13,8 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from notifier.core.models import MAX_ROLES
 from notifier.errors import TokenExpired, Unauthenticated
-from notifier.http.tokens import MAX_ROLES, MAX_TOKEN, TokenRules, TokenVerifier, sign
+from notifier.http.tokens import MAX_TOKEN, TokenRules, TokenVerifier, sign
 
 SECRET = "the first secret, which is long enough"
 OLDER = "the older secret, which is long enough"

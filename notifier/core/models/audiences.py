@@ -19,8 +19,19 @@ KINDS_OF_AUDIENCE = (*AUDIENCE_KINDS, EVERYONE)
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]{1,128}")
 """A name inside an audience: 1 to 128 printable characters without white space."""
 
-MAX_CURSOR_TEXT = 65_536
-"""Characters of a cursor's text: 200 logs with names of 128 characters, percent-encoded."""
+MAX_TOPICS = 100
+"""Subscriptions of one user."""
+
+MAX_ROLES = 50
+"""Of one user. Each is a log that every page of a feed is merged from."""
+
+MAX_LOGS = MAX_TOPICS + MAX_ROLES + 2
+"""What one user can belong to, with the user's own log and that of everyone."""
+
+_LONGEST_PAIR = len("topic:") + 128 * len("%F0%90%80%80") + len("=;") + 16
+
+MAX_CURSOR_TEXT = MAX_LOGS * _LONGEST_PAIR
+"""Characters of a cursor's text: all logs, with names as long as they can be percent-encoded."""
 
 MAX_SEQ = 2**53 - 1
 """The largest whole number that every JavaScript client can hold exactly."""
