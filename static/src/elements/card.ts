@@ -47,9 +47,11 @@ function content(item: Item, info: TypeInfo, messages: Messages, actions: CardAc
   time.textContent = ago(created_at, Date.now(), language);
   const state = item.read ? [] : [h("span", { class: "hidden" }, messages.unread)];
   const meta = metaLine(item, info, messages, time, ...state);
+  const text = textBlock(item, meta, (event) => actions.select(item, event), ...gathered(item));
   return [
     picture(item, info),
-    textBlock(item, meta, (event) => actions.select(item, event), ...gathered(item)),
+    // The application may put something of its own in the place of the text.
+    h("slot", { name: `card:${item.notification_id}` }, text),
     h("span", { class: "controls" }, ...controls(item, messages, actions)),
   ];
 }

@@ -81,6 +81,35 @@ test("what is urgent says so in a word", async () => {
   expect(cards().map((card) => card.querySelector(".word")?.textContent)).toEqual(["Important", "Critical"]);
 });
 
+test("faces of several senders are shown together; one that cannot be loaded is left out, then the icon stands there", async () => {
+  const senders = [1, 2, 3].map((id) => ({ id: `${id}`, name: `Sender ${id}`, avatar: `/${id}.png` }));
+  now = await stage([feedEntry("3@user:42", { senders, count: 3 })]);
+  await now.bell.show();
+  await settle();
+  const images = () => [...cards()[0]!.querySelectorAll("img")].map((image) => image.getAttribute("src"));
+  expect(images()).toEqual(["/1.png", "/2.png"]);
+  cards()[0]!.querySelector("img")!.dispatchEvent(new Event("error"));
+  expect(images()).toEqual(["/2.png"]);
+  cards()[0]!.querySelector("img")!.dispatchEvent(new Event("error"));
+  expect([images(), cards()[0]!.querySelector(".picture svg") !== null]).toEqual([[], true]);
+});
+
+test("a digest lists the newest of what it stands for", async () => {
+  const digest = { since: "2026-11-22T08:00:00.000Z", titles: ["One", "<b>Two</b>"] };
+  now = await stage([feedEntry("3@user:42", { digest })]);
+  await now.bell.show();
+  await settle();
+  expect([...cards()[0]!.querySelectorAll(".gathered li")].map((line) => line.textContent)).toEqual(["One", "<b>Two</b>"]);
+});
+
+test("a card has a slot of its own for what the application has to say instead", async () => {
+  now = await stage(three());
+  await now.bell.show();
+  await settle();
+  const slots = cards().map((card) => card.querySelector("slot")?.name);
+  expect(slots).toEqual(["card:n3", "card:n2", "card:n1"]);
+});
+
 test("reading and dismissing by their buttons asks the server", async () => {
   now = await stage(three());
   await now.bell.show();
