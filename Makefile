@@ -35,6 +35,7 @@ client-test: $(VENV)/.test
 chaos: $(VENV)/.test system
 	@$(bin)/python -m tests.chaos crash
 	@$(bin)/python -m tests.chaos storm
+	@$(bin)/python -m tests.chaos queue
 	@$(bin)/python -m tests.chaos jobs
 	@$(bin)/python -m tests.chaos run $(SEEDS:%=--seed %)
 
