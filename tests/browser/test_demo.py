@@ -184,9 +184,7 @@ async def test_five_likes_are_one_card(open_demo: OpenDemo) -> None:
     await demo.ada.does("5 likes")
     await expect(demo.grace.count).to_have_text("1")
     await demo.grace.bell.click()
-    await expect(demo.grace.titles).to_have_text(
-        [re.compile("and 4 others liked your post")]
-    )
+    await expect(demo.grace.titles).to_have_text([re.compile("and 4 others liked your post")])
 
 
 async def test_what_is_scheduled_comes_later_or_never(open_demo: OpenDemo) -> None:
