@@ -11,6 +11,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from notifier import Publisher
 from notifier.core.models import PUBLISH, now_ms, rfc3339
 from notifier.http.tokens import TokenRules, sign
 from tests.realtime.nodes import SECRET, token
@@ -21,7 +22,7 @@ SHOP = sign(TokenRules(secrets=(SECRET,)), "shop", lifetime=3600, scopes=[PUBLIS
 
 @pytest.fixture
 def env(tmp_path: Path, redis_url: str) -> dict[str, str]:
-    """A node that leaves all jobs to workers, and its workers, on one store and one Redis."""
+    """A node that leaves jobs and queue to workers, and its workers, on one store and one Redis."""
     return {
         "NOTIFIER_ENV": "test",
         "NOTIFIER_JWT_SECRET": SECRET,
@@ -29,6 +30,7 @@ def env(tmp_path: Path, redis_url: str) -> dict[str, str]:
         "REDIS_URL": redis_url,
         "NOTIFIER_REDIS__CHANNEL": f"test-{uuid4().hex[:12]}",
         "NOTIFIER_JOBS__IN_SERVER": "false",
+        "NOTIFIER_QUEUE__IN_SERVER": "false",
     }
 
 
@@ -71,6 +73,19 @@ async def test_a_worker_delivers_what_a_node_has_scheduled(
     await call(node, "POST", "/v1/notifications", SHOP, json=body)
     # The node compares itself with the store every 20 s: only Redis is faster than the poll.
     assert [item["title"] for item in (await polling)["items"]] == ["Later"]
+
+
+async def test_a_worker_reads_the_queue(
+    node: NotifierProcess, worker: WorkerProcess, env: dict[str, str]
+) -> None:
+    """What services hand over is stored by it, and found on the node."""
+    async with Publisher(env["REDIS_URL"], channel=env["NOTIFIER_REDIS__CHANNEL"]) as publisher:
+        notification_id = await publisher.publish("user:ada", "through the queue")
+
+        async def is_published() -> bool:
+            return (await publisher.outcome(notification_id)).state == "published"
+
+        await until(is_published, what="the worker to publish it")
 
 
 async def test_a_worker_ends_in_order(worker: WorkerProcess) -> None:

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 
 from notifier.core.models import Priority
+from notifier.core.types import DEFAULT_TYPE
 from notifier.publisher.drafts import Draft
 from notifier.queue.messages import Message
 from notifier.queue.names import KEPT_SECONDS, LANES, QueueNames, id_bytes
@@ -69,7 +70,13 @@ def publish(draft: Draft, by: str, names: QueueNames) -> Command:
         _SHA_PUBLISH,
         _keys(names, draft.id, names.key(by, draft.key)),
         (
-            *(record, id_bytes(draft.id), str(KEPT_SECONDS), draft.priority, draft.type or "info"),
+            *(
+                record,
+                id_bytes(draft.id),
+                str(KEPT_SECONDS),
+                draft.priority,
+                draft.type or DEFAULT_TYPE,
+            ),
             *_listed(message),
         ),
         len(draft.body) + 500,

@@ -61,6 +61,9 @@ SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 """Between two tries when the store or Redis is away; doubled each time."""
 
+PASS_ON_SECONDS = 1.0
+"""Who has to wait longer than that lets another node try, whose store may be there."""
+
 CLOSE_SECONDS = 3.0
 """How long a batch may take that is under way when the node leaves."""
 
@@ -142,6 +145,9 @@ class LaneReader:
                 await self._rest(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 await self._make_group()
+            except Exception:
+                logger.exception("reading the queue failed")
+                await self._rest(LONGEST_PAUSE_SECONDS)
 
     async def _work(self) -> None:
         """Settle one batch, or find that there is none."""
@@ -229,8 +235,11 @@ class LaneReader:
                 await self._acknowledge([item for item in left if item.outcome is not None])
                 left = [item for item in left if item.outcome is None]
                 if left:
-                    await self._keep(left)
+                    logger.warning("%d messages of the queue wait for the store", len(left))
+                    left = await self._keep(left)
                     await self._rest(pause)
+                    if pause > PASS_ON_SECONDS:
+                        await self._lease.pass_on()
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _take(self, item: _Item) -> None:
@@ -241,8 +250,8 @@ class LaneReader:
             return
         try:
             item.outcome = await self._intake.take(item.message)
-        except AWAY as error:
-            logger.warning("the queue waits: %s", error.detail)
+        except AWAY:
+            pass  # it has no outcome, and is tried again
         except Exception as error:
             logger.exception("a queued notification could not be published")
             item.failures += 1
@@ -250,12 +259,14 @@ class LaneReader:
                 reason = f"The server failed at it: {type(error).__name__}."
                 item.outcome = Outcome("dead", item.message.id, "internal", reason)
 
-    async def _keep(self, items: Sequence[_Item]) -> None:
-        """It was not these that ended a reader: count their deliveries anew."""
+    async def _keep(self, items: Sequence[_Item]) -> list[_Item]:
+        """Those that nobody else has settled. It was not these that ended a reader: their
+        deliveries are counted anew."""
         places = [item.place for item in items]
-        await self._redis.xclaim(
+        kept = await self._redis.xclaim(
             self._stream, GROUP, self._node, 0, places, retrycount=0, justid=True
         )
+        return [item for item in items if item.place in kept]
 
     async def _acknowledge(self, items: Sequence[_Item]) -> None:
         """Take them out of the stream and keep their outcomes, in one step."""

@@ -42,6 +42,7 @@ class Lease:
         self._renew = redis.register_script(_RENEW)
         self.confirmed = float("-inf")
         """When Redis was last asked and said that it is ours, by the monotonic clock in seconds."""
+        self._resting_until = float("-inf")
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -55,6 +56,14 @@ class Lease:
         """Let another one have it at once."""
         if self._task is not None:
             await stop([self._task])
+        await self._release()
+
+    async def pass_on(self) -> None:
+        """Let another one have it, if there is one who asks for it in time."""
+        self._resting_until = time.monotonic() + LEASE_SECONDS
+        await self._release()
+
+    async def _release(self) -> None:
         self.confirmed = float("-inf")
         with contextlib.suppress(*FAILURES):  # it ends by itself
             await self._redis.eval(_RELEASE, 1, self._name, self._holder)
@@ -62,13 +71,16 @@ class Lease:
     async def _keep(self) -> None:
         while True:
             asked = time.monotonic()
-            try:
-                milliseconds = int(LEASE_SECONDS * 1000)
-                mine = await self._renew(keys=[self._name], args=[self._holder, milliseconds])
-            except FAILURES:
-                pass  # it may still be ours; it ends when its time has passed
-            else:
-                if mine and not self.held:
-                    self.terms += 1
-                self.confirmed = asked if mine else float("-inf")
+            if asked >= self._resting_until:
+                await self._ask(asked)
             await asyncio.sleep(RENEW_SECONDS)
+
+    async def _ask(self, now: float) -> None:
+        try:
+            milliseconds = int(LEASE_SECONDS * 1000)
+            mine = await self._renew(keys=[self._name], args=[self._holder, milliseconds])
+        except FAILURES:
+            return  # it may still be ours; it ends when its time has passed
+        if mine and not self.held:
+            self.terms += 1
+        self.confirmed = now if mine else float("-inf")

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from notifier import Publisher
-from notifier.core.models import Priority
+from notifier.core.models import Priority, new_id, now_ms
 from notifier.errors import NotFound, StoreUnavailable
 from notifier.queue import consumer as consumers
 from notifier.queue import lane
 from notifier.queue.lane import MAX_DELIVERIES
+from notifier.queue.messages import Message
 from notifier.queue.names import GROUP
 from tests.queue.site import Site, consumer, stored, titled
 from tests.realtime.engine.wire import until
@@ -138,6 +139,50 @@ async def test_a_store_that_is_away_is_waited_for(
     away = False
     await site.empty()
     assert await stored(node, "user:ada") == titled(100)
+
+
+async def test_a_node_whose_store_is_away_lets_another_one_read(
+    site: Site, shop: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes on what it cannot store, and goes on when it is well again."""
+    monkeypatch.setattr(lane, "PASS_ON_SECONDS", 0.1)
+    nodes = [await site.open_node() for _ in range(2)]
+    await until(lambda: any(consumer(node).is_reader for node in nodes))
+    [reader] = [node for node in nodes if consumer(node).is_reader]
+    [other] = [node for node in nodes if node is not reader]
+
+    async def failing(*args: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(reader.node.store, "append", failing)
+    await shop.publish_many(numbered(100))
+    await site.empty()
+    assert published(other) == 100
+    assert await stored(other, "user:ada") == titled(100)
+
+
+async def test_what_hangs_in_another_node_is_claimed_after_a_while(
+    site: Site, shop: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that helped in a flood may be lost without the reader changing."""
+    monkeypatch.setattr(lane, "STUCK_SECONDS", 0.2)
+    node = await site.open_node()
+    await until(lambda: consumer(node).is_reader)
+    await shop.publish("user:ada", "the group is there")
+    await site.empty()
+    stream = site.names.lanes[Priority.NORMAL]
+    async with site.redis.pipeline(transaction=True) as pipeline:
+        pipeline.xadd(
+            stream, Message(op="publish", id=new_id(now_ms()), by="shop", body=BODY).fields()
+        )
+        pipeline.xreadgroup(GROUP, "ghost", {stream: ">"})
+        _, read = await pipeline.execute()
+    assert read
+    await site.empty()
+    assert await stored(node, "user:ada") == ["the group is there", "Hello"]
+
+
+BODY = b'{"to": "user:ada", "title": "Hello"}'
 
 
 async def test_a_message_that_fails_for_unknown_reasons_is_dead_in_the_end(
