@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from notifier.core.models import Kind, Mark, Ref, rfc3339
+from notifier.core.models import Kind, Mark, Outline, Ref, View, rfc3339
 from notifier.core.ports import Log
 from notifier.core.views import Visit
 
@@ -43,8 +45,13 @@ async def count(log: Log, visit: Visit, marks: Marks, *, now: int) -> Counts:
     view, lows = visit.view, visit.lows
     marked = {a: visit.subscriber.watermark(a) for a in view.audiences}
     reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
-    above = max((_count_above(marks.get(a, {}), reads[a]) for a in reads), default=0)
-    outlines = await log.outline(view, reads, limit=COUNT_CAP + above, now=now)
+    news = {a: max(reads[a], mark.seen) for a, mark in marked.items()}
+    above = sum(_count_above(marks.get(a, {}), reads[a]) for a in reads)
+    # The unseen ones may all stand in a log that is not reached before enough is found.
+    wanted = [reads] if news == reads else [reads, news]
+    outlines = await asyncio.gather(
+        *(_outline(log, view, behind, limit=COUNT_CAP + above, now=now) for behind in wanted)
+    )
     unread: dict[str, int] = {}
     unseen: set[str] = set()
 
@@ -53,7 +60,7 @@ async def count(log: Log, visit: Visit, marks: Marks, *, now: int) -> Counts:
         if ref.seq > marked[ref.audience].seen:
             unseen.add(notification_id)
 
-    for audience, rows in outlines.items():
+    for audience, rows in chain.from_iterable(outline.items() for outline in outlines):
         states = marks.get(audience, {})
         for row in rows:
             state = states.get(row.seq, _UNMARKED)
@@ -70,6 +77,18 @@ async def count(log: Log, visit: Visit, marks: Marks, *, now: int) -> Counts:
             add(entry.ref, entry.notification.id, entry.notification.expires_at)
     until = min(unread.values(), default=None)
     return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP), until)
+
+
+async def _outline(
+    log: Log, view: View, behind: Mapping[str, int], *, limit: int, now: int
+) -> Mapping[str, Sequence[Outline]]:
+    """All that stands behind these places, or at least ``limit`` different notifications of it."""
+    found = await log.outline(view, behind, limit=limit, now=now)
+    ids = [row.notification_id for rows in found.values() for row in rows]
+    if len(ids) < limit or len(set(ids)) == limit:
+        return found
+    # Some stand in several logs: at most once in each.
+    return await log.outline(view, behind, limit=limit * len(behind), now=now)
 
 
 def _count_above(marks: Mapping[int, Mark], seq: int) -> int:

@@ -91,8 +91,7 @@ class Log(Protocol):
     ) -> dict[str, list[Outline]]:
         """The visible notifications behind a position in each log: what counting needs of them.
 
-        Newest first, because what is unseen is newest; at most ``limit`` for each log of
-        ``positions``. One query.
+        Each log newest first, one log after the other until there are ``limit`` in all. One query.
         """
         ...
 

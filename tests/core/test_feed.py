@@ -309,6 +309,30 @@ async def test_one_unseen_is_counted_behind_many_unread(domain: Domain) -> None:
     assert await domain.counts(ADA) == (COUNT_CAP, 1)
 
 
+async def test_unseen_ones_are_counted_in_every_log(domain: Domain) -> None:
+    """Whichever log holds so many unread ones that the others need not be looked at."""
+    await domain.feed.visit(ADA)
+    for full, other in (("user:ada", "everyone"), ("everyone", "user:ada")):
+        for _ in range(COUNT_CAP + 20):
+            await domain.publish(full)
+        cursor = (await domain.page(ADA, limit=1))["cursor"]
+        await domain.feed.mark_seen(ADA, {"cursor": cursor})
+        await domain.publish([other])
+        assert await domain.counts(ADA) == (COUNT_CAP, 1)
+
+
+async def test_copies_count_once_also_at_the_cap(domain: Domain) -> None:
+    """Half as many notifications as it takes, each twice; then more than it takes."""
+    await domain.feed.visit(ADA)
+    few = COUNT_CAP // 2 + 5
+    for _ in range(few):
+        await domain.publish(["user:ada", "everyone"])
+    assert await domain.counts(ADA) == (few, few)
+    for _ in range(COUNT_CAP):
+        await domain.publish(["user:ada", "everyone"])
+    assert await domain.counts(ADA) == (COUNT_CAP, COUNT_CAP)
+
+
 async def test_counts_are_exact_below_the_cap_however_many_are_marked(domain: Domain) -> None:
     """Read and dismissed ones do not push unread ones out of the count."""
     receipts = [await domain.publish("user:ada", str(n)) for n in range(COUNT_CAP + 30)]

@@ -70,12 +70,20 @@ async def test_one_page_asks_a_few_times_only(
 
 
 async def test_a_full_page_asks_once(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where everything is visible, however long the logs are, nothing is asked in addition."""
+    """Where everything is visible, however long the logs are, one look is enough."""
     await domain.feed.visit(ADA)
     for number in range(30):
         await domain.publish("everyone", str(number))
-    monkeypatch.setattr(domain.store, "entries", None)
+    looks = []
+    page = domain.store.page
+
+    async def noted(*args: Any, **options: Any) -> Any:
+        looks.append(args)
+        return await page(*args, **options)
+
+    monkeypatch.setattr(domain.store, "page", noted)
     assert await domain.titles(ADA, limit=3) == ["29", "28", "27"]
+    assert len(looks) == 1
 
 
 async def test_unread_ones_are_found_among_those_read(domain: Domain) -> None:

@@ -182,11 +182,22 @@ async def test_an_outline_starts_at_the_position_or_the_floor(store: Store, cloc
     await publish_many(store, clock, 5, "user:stranger")
     seen = view("a", "user:a", "topic:unasked", everyone=b[3])
     positions = {"user:a": a[1], "everyone": b[0], "user:stranger": 0}
-    found = await store.outline(seen, positions, limit=2, now=clock())
+    found = await store.outline(seen, positions, limit=9, now=clock())
     assert {log: [row.seq for row in rows] for log, rows in found.items()} == {
-        "user:a": [a[4], a[3]],
+        "user:a": [a[4], a[3], a[2]],
         "everyone": b[4:],
     }
+
+
+async def test_an_outline_ends_when_there_is_enough_of_it(store: Store, clock: Clock) -> None:
+    """The newest of one log, then those of the next, so many in all."""
+    logs = {name: await publish_many(store, clock, 4, name) for name in ("user:a", "everyone")}
+    seen = view("a", *logs)
+    for limit in range(1, 9):
+        found = await store.outline(seen, dict.fromkeys(logs, 0), limit=limit, now=clock())
+        assert sum(len(rows) for rows in found.values()) == limit
+        for log, rows in found.items():
+            assert [row.seq for row in rows] == logs[log][::-1][: len(rows)]
 
 
 async def test_expiry_is_the_first_moment_of_not_being_there(store: Store, clock: Clock) -> None:

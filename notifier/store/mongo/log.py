@@ -31,12 +31,14 @@ MAX_LOGS = 2_000
 _SHOWN = [str(Kind.NOTIFICATION), str(Kind.DIGEST)]
 """What readers are shown."""
 
-_OUTLINE = ("seq", "notification_id", "expires_at")
+_COUNTED = ("seq", "notification_id", "expires_at")
 """The fields of an ``Outline``, in order."""
 
-_OUTLINED: list[Document] = [
-    {"$group": {"_id": "$audience"} | {name: {"$push": f"${name}"} for name in _OUTLINE}}
-]
+_OUTLINE: Document = {"_id": 0, "audience": 1, **dict.fromkeys(_COUNTED, 1)}
+
+_GROUPED: Document = {
+    "$group": {"_id": "$audience"} | {name: {"$push": f"${name}"} for name in _COUNTED}
+}
 """One row for each log: a hundred small ones take ten times as long to read."""
 
 _ASKER = "asker"
@@ -45,9 +47,10 @@ _ASKER = "asker"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reading:
-    """What one caller wants of some logs: a pipeline for each."""
+    """What one caller wants: a pipeline, and of how many logs."""
 
-    pipelines: Sequence[list[Document]]
+    pipeline: list[Document]
+    logs: int
 
 
 class MongoLog:
@@ -68,7 +71,7 @@ class MongoLog:
         # Reading is grouped as well: who comes back with thousands of others asks with them.
         self._readings: Grouping[_Reading, list[Document]] = Grouping(
             self._answer,
-            weigh=lambda reading: len(reading.pipelines),
+            weigh=lambda reading: reading.logs,
             limit=MAX_LOGS,
             patience=TIMEOUT,
         )
@@ -149,15 +152,21 @@ class MongoLog:
             }
             for audience in positions.keys() & view.floors.keys()
         ]
-        found = await self._read(matches, sort=-1, limit=limit, then=_OUTLINED)
-        return {log["_id"]: list(map(Outline, *(log[name] for name in _OUTLINE))) for log in found}
+        if not matches:
+            return {}
+        newest: list[Document] = [{"$sort": {"seq": -1}}, {"$limit": limit}, {"$project": _OUTLINE}]
+        rows = self._united([[{"$match": match}, *newest] for match in matches])
+        found = await self._readings.submit(
+            _Reading([*rows, {"$limit": limit}, _GROUPED], len(matches))
+        )
+        return {log["_id"]: list(map(Outline, *(log[name] for name in _COUNTED))) for log in found}
 
     async def entries(self, refs: Collection[Ref], *, now: int) -> list[Entry]:
         if not refs:
             return []
         places = [{"audience": audience, "seq": seq} for audience, seq in set(refs)]
         wanted = {"$or": places, "expires_at": {"$gt": now}}
-        found = await self._readings.submit(_Reading([[{"$match": wanted}]]))
+        found = await self._readings.submit(_Reading([{"$match": wanted}], len(places)))
         return [entry_from(document) for document in found]
 
     async def copies(
@@ -183,34 +192,40 @@ class MongoLog:
         *,
         sort: int,
         limit: int,
-        then: Sequence[Document] = (),
     ) -> list[Document]:
         """At most ``limit`` documents for each match, which are of one log each; in one query."""
         if not matches:
             return []
-        tail: list[Document] = [{"$sort": {"seq": sort}}, {"$limit": limit}, *then]
-        return await self._readings.submit(_Reading([[{"$match": m}, *tail] for m in matches]))
+        tail: list[Document] = [{"$sort": {"seq": sort}}, {"$limit": limit}]
+        rows = self._united([[{"$match": match}, *tail] for match in matches])
+        return await self._readings.submit(_Reading(rows, len(matches)))
 
     async def _answer(self, readings: Sequence[_Reading]) -> list[list[Document]]:
         """The rows for each reading; all of them together in as few queries as possible."""
-        pipelines = [
-            [*pipeline, {"$set": {_ASKER: asker}}]
-            for asker, reading in enumerate(readings)
-            for pipeline in reading.pipelines
-        ]
-        chunks = [pipelines[i : i + LOGS_TOGETHER] for i in range(0, len(pipelines), LOGS_TOGETHER)]
+        queries: list[list[list[Document]]] = []
+        room = 0
+        for asker, reading in enumerate(readings):
+            room -= reading.logs
+            if room < 0:
+                queries.append([])
+                room = LOGS_TOGETHER - reading.logs
+            queries[-1].append([*reading.pipeline, {"$set": {_ASKER: asker}}])
         with available():
-            found = await asyncio.gather(*map(self._aggregate, chunks))
+            found = await asyncio.gather(*map(self._aggregate, queries))
         answers: list[list[Document]] = [[] for _ in readings]
         for document in chain.from_iterable(found):
             answers[document.pop(_ASKER)].append(document)
         return answers
 
     async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
-        first, *others = pipelines
-        united = [{"$unionWith": {"coll": self._entries.name, "pipeline": p}} for p in others]
-        found = await self._entries.aggregate([*first, *united], batchSize=AT_ONCE)
+        found = await self._entries.aggregate(self._united(pipelines), batchSize=AT_ONCE)
         return await found.to_list()
+
+    def _united(self, pipelines: Sequence[list[Document]]) -> list[Document]:
+        """What one pipeline finds, then what the next does; none is begun before it is needed."""
+        first, *others = pipelines
+        name = self._entries.name
+        return [*first, *({"$unionWith": {"coll": name, "pipeline": p}} for p in others)]
 
     async def _read_heads(self, wanted: Sequence[Collection[str]]) -> list[dict[str, int]]:
         found = await read_heads(self._entries, set().union(*wanted))

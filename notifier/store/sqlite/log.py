@@ -175,14 +175,16 @@ class SqliteLog:
     async def outline(
         self, view: View, positions: Mapping[str, int], *, limit: int, now: int
     ) -> dict[str, list[Outline]]:
-        shown = {**_shown_to(view), "limit": limit, "now": now}
+        shown = {**_shown_to(view), "now": now}
 
         def work(connection: sqlite3.Connection) -> dict[str, list[Outline]]:
             found: dict[str, list[Outline]] = {}
+            left = limit
             for audience in positions.keys() & view.floors.keys():
                 position = max(positions[audience], view.floors[audience])
-                args = {**shown, "audience": audience, "position": position}
+                args = {**shown, "audience": audience, "position": position, "limit": left}
                 rows = [Outline(*row) for row in connection.execute(_OUTLINE, args)]
+                left -= len(rows)
                 if rows:
                     found[audience] = rows
             return found
