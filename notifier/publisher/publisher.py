@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 from uuid import UUID
 
 from notifier.core.models import is_name
-from notifier.errors import ConfigurationError, InvalidRequest, NotFound
+from notifier.errors import ConfigurationError, InvalidRequest, NotFound, TooLarge
 from notifier.publisher.drafts import Draft, Sender
 from notifier.queue.messages import Outcome
 
@@ -97,9 +97,11 @@ class Publisher:
         async for notification in _each(notifications):
             try:
                 drafts.append(Draft.of(notification))
-            except InvalidRequest as error:
+            except (InvalidRequest, TooLarge) as error:
                 await self._sending.send(drafts)
-                raise at_index(index, error) from None
+                if isinstance(error, InvalidRequest):
+                    raise at_index(index, error) from None
+                raise
             index += 1
             if len(drafts) == CHUNK:
                 ids += await self._sending.send(drafts)
