@@ -150,12 +150,13 @@ class Stream(Reader):
     def tick(self, now: float) -> None:
         if self._line is None:
             return
+        if self._line.is_cut:
+            self._wake.set()
+            return
         try:
             self._line.tick(now)
         except TimeoutError:
             self.end("slow_reader")
-        if self._line.is_cut:
-            self._wake.set()
 
     def close(self) -> None:
         """Nothing is written any more."""
