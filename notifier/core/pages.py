@@ -21,6 +21,10 @@ SCAN_LIMIT = 1_000
 SCANS = 5
 """Queries for one page. Then the page is as long as it is, and the next one goes on from there."""
 
+SHARE = 4
+"""Times what a page would take of each log if all had the same part in it: fetched at first. A page
+that needs more of a log looks again, for all it can need."""
+
 BATCH = 100
 """Entries of one log that are fetched at a time where most of them may be left out."""
 
@@ -98,8 +102,9 @@ class Pages:
         position = Cursor({a: min(start.get(a, end), end) for a, end in ends.items()})
         page = _Page(request["limit"], position, set())
         batch = max(page.limit, BATCH) if request["unread"] else page.limit
-        for _ in range(SCANS):
-            scan = await self._scan(visit, position, batch + 1, request["type"])
+        share = min(batch, SHARE * -(-batch // len(position)))
+        for size in (share, *[batch] * (SCANS - 1)):
+            scan = await self._scan(visit, position, size + 1, request["type"])
             page.shown |= await self._on_earlier_pages(visit, start, scan.logs)
             if not _fill(page, visit, marks, scan, unread_only=request["unread"]):
                 break

@@ -8,6 +8,10 @@ from notifier.core.models import Entry, Kind, Notification, Priority
 from notifier.store.entries import Head
 from notifier.store.mongo.database import Document
 
+# A page has a hundred of them; calling an enumeration takes twenty times as long as a look-up.
+_KINDS = {str(kind): kind for kind in Kind}
+_PRIORITIES = {str(priority): priority for priority in Priority}
+
 
 def entry_id(notification_id: str, kind: Kind, audience: str) -> str:
     """The ``_id`` of an entry: a notification is put into a log once, and taken back there once."""
@@ -38,10 +42,10 @@ def notification_fields(notification: Notification) -> Document:
 def notification_from(document: Document) -> Notification:
     return Notification(
         id=document["notification_id"],
-        kind=Kind(document["kind"]),
+        kind=_KINDS[document["kind"]],
         type=document["type"],
         # Absent from what an earlier release wrote.
-        priority=Priority(document.get("priority", Priority.NORMAL)),
+        priority=_PRIORITIES[document.get("priority", Priority.NORMAL)],
         publisher=document["publisher"],
         created_at=document["created_at"],
         expires_at=document["expires_at"],
