@@ -135,7 +135,7 @@ async def test_a_wrong_notification_is_not_published(domain: Domain, body: objec
 
 async def test_an_unknown_type_is_answered_with_the_known_ones(domain: Domain) -> None:
     """Whoever misspelt a type sees how it is written."""
-    with pytest.raises(InvalidRequest, match="alert, info, like, security"):
+    with pytest.raises(InvalidRequest, match="alert, friend, guarded, info, like, security"):
         await domain.publish("everyone", type="Like")
 
 

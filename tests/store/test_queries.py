@@ -15,6 +15,7 @@ from notifier.core.models import (
     Revocation,
     ServiceKey,
 )
+from notifier.core.models.jobs import Job, Ration
 from notifier.core.ports import Store
 from notifier.store import open_store
 from tests.store.samples import DAY, Clock, publication, view
@@ -63,6 +64,15 @@ async def use_everything(store: Store, clock: Clock) -> set[str]:
     await recorder.take_ticket("digest", now=now)
     await recorder.revoke("me", Revocation(tokens=now, roles={"admin": now}))
     await recorder.revocations(["me", "you"])
+    await recorder.add_jobs([Job("kind/one", now, {}), Job("kind/two", now + DAY, {})])
+    await recorder.touch_jobs(["kind/one", "kind/none"])
+    await recorder.touch_jobs(["kind/two"], due_at=now)
+    [taken, _] = await recorder.take_jobs(now, until=now + DAY, limit=5)
+    await recorder.job(taken.id)
+    await recorder.remove_job(await recorder.replace_job(taken))
+    await recorder.next_job()
+    await recorder.ration([Ration("one", 1, now + DAY), Ration("two", 1, now + DAY)], "asker")
+    await recorder.end(refs, now=now)
     await recorder.ping()
     await recorder.purge(now + DAY)
     called: set[str] = recorder.called
