@@ -12,7 +12,7 @@ export CHROMIUM
 bin := $(VENV)/bin
 client := $(bin)/python packaging/client.py
 
-.PHONY: run test lint types client-test chaos bench bench-publish bench-connections bench-transports bench-feed build client system clean
+.PHONY: run test lint types client-test look chaos bench bench-publish bench-connections bench-transports bench-feed build client system clean
 
 run: $(VENV)/.run client
 	@$(bin)/notifier serve
@@ -30,6 +30,10 @@ types: $(VENV)/.test
 client-test: $(VENV)/.test
 	@$(client) run check
 	@$(client) exec -- vitest run
+
+# What people see, in every size and colour scheme; the pictures are in var/screenshots.
+look: $(VENV)/.test client system
+	@NOTIFIER_LOOKS=all $(bin)/python -m pytest tests/browser/test_look.py
 
 # SEEDS="1 2 3" make chaos: other runs, or fewer.
 chaos: $(VENV)/.test system

@@ -1,10 +1,12 @@
-"""Every state of what people see, in every size and colour scheme: looked at, and judged by axe.
+"""Every state of what people see, in light and dark: looked at, and judged by axe.
 
-The pictures are kept in ``var/screenshots``, to be looked at and not to be compared.
+On a phone and on a desk; with ``NOTIFIER_LOOKS=all`` (``make look``) in every size. The pictures
+are kept in ``var/screenshots``, to be looked at and not to be compared.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -30,10 +32,12 @@ LOOKS: dict[str, tuple[str, dict[str, Any]]] = {
     "1280-forced": ("", {"viewport": {"width": 1280, "height": 800}, "forced_colors": "active"}),
 }
 
+USUAL = ("390", "1280")
+
 Look = Callable[[str], Awaitable[None]]
 
 
-@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("name", LOOKS if os.environ.get("NOTIFIER_LOOKS") == "all" else USUAL)
 async def test_every_state(open_demo: OpenDemo, name: str) -> None:
     """Bell, toasts, panel, preferences and dialog fit the window, and axe finds nothing."""
     query, options = LOOKS[name]
