@@ -13,6 +13,14 @@ from tests.servers import Mongod, NotifierProcess, Valkey, fresh_database
 
 StartNotifier = Callable[..., Awaitable[NotifierProcess]]
 
+LONGEST = ("test_chaos", "test_npm", "test_look", "test_packaging")
+"""What the names of the longest files begin with."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files: none is then left for one process alone at the end."""
+    items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
+
 
 @pytest.fixture(scope="session")
 async def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
