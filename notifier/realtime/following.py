@@ -74,6 +74,7 @@ class Following:
             await self._enter(session, [f"user:{session.user}"])
             visit = (await self._settle(session, session.principal)).visit
             await self._enter(session, visit.view.audiences)
+            session.moved = False
             return visit
 
     async def go_live(self, session: Session) -> None:

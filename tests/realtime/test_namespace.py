@@ -165,6 +165,25 @@ async def test_a_first_visit_begins_with_synced(site: Running) -> None:
     assert ada.got("notification") == []
 
 
+async def test_a_connection_asks_for_its_user_once(
+    site: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands may come at once; and once it is synced, a store that is away is no matter."""
+    visits: list[str] = []
+    visit = site.node.feed.visit
+
+    async def noting(caller: Principal) -> Any:
+        visits.append(caller.id)
+        return await visit(caller)
+
+    monkeypatch.setattr(site.node.feed, "visit", noting)
+    async with site.client("ada") as ada:
+        await ada.until("synced")
+        assert visits == ["ada"]
+        await ada.settled()
+        assert visits == ["ada", "ada"]  # what was asked for now
+
+
 async def test_what_was_missed_comes_before_synced(site: Running) -> None:
     """Each log in its order, as if it came live; then synced, exactly once."""
     since = await site.head("user:ada", "everyone")
