@@ -21,7 +21,7 @@ from notifier.store import open_store
 from tests.chaos.jobs import Accepted, play, wrong_digests, wrong_groups, wrong_schedules
 from tests.servers import fresh_database
 
-KILLS = 3
+KILLS = 2
 
 
 async def test_workers_killed_over_sqlite_lose_and_double_nothing(tmp_path: Path) -> None:

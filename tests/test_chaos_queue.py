@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.chaos.oracle import PROMISES, judge
 from tests.chaos.queue import Options, queue
 
-SLICE = Options(messages=16_000, kills=2, seconds=180.0, seed=1, urgent_seconds=None)
+SLICE = Options(messages=12_000, kills=2, seconds=180.0, seed=1, urgent_seconds=None)
 
 
 async def test_a_flood_is_drained_once_and_urgent_ones_pass_it(tmp_path: Path) -> None:
