@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from notifier.core.models import Kind, Mark, Outline, Ref, View, rfc3339
-from notifier.core.ports import Log
+from notifier.core.ports import Log, Store
 from notifier.core.views import Visit
 
 COUNT_CAP = 100
@@ -35,6 +35,12 @@ class Counts:
     def as_dict(self) -> dict[str, Any]:
         until = None if self.until is None else rfc3339(self.until)
         return {"unread": self.unread, "unseen": self.unseen, "until": until}
+
+
+async def count_all(store: Store, visit: Visit, *, now: int) -> Counts:
+    """``count`` for who has not read the marks."""
+    marks = await store.marks(visit.user, visit.lows)
+    return await count(store, visit, marks, now=now)
 
 
 async def count(log: Log, visit: Visit, marks: Marks, *, now: int) -> Counts:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from notifier.core import policy
-from notifier.core.counts import Counts, count
+from notifier.core.counts import Counts, count, count_all
 from notifier.core.jobs.appointments import Appointments
 from notifier.core.models import (
     EVERYONE,
@@ -156,8 +156,7 @@ class Feed:
 
     async def counts(self, visit: Visit) -> Counts:
         """Unread and unseen, exact up to the cap."""
-        marks = await self._store.marks(visit.user, visit.lows)
-        return await count(self._store, visit, marks, now=self._clock())
+        return await count_all(self._store, visit, now=self._clock())
 
     def types(self, caller: Principal) -> dict[str, Any]:
         """The part of the type catalogue that the caller may receive."""

@@ -173,7 +173,7 @@ class Publisher:
             publisher=caller.publisher,
             audiences=tuple(request["to"]),
             excluded=frozenset(a.partition(":")[2] for a in request["excluded"]),
-            lifetime=self._lifetime(request.get("ttl"), kind),
+            lifetime=kind.lifetime(self._retention, request.get("ttl")),
             fields={"title": request["title"], **passed_on},
         )
 
@@ -183,10 +183,6 @@ class Publisher:
             known = ", ".join(sorted(self._types))
             raise InvalidRequest({"type": [f"Not in the type catalogue. Known types: {known}."]})
         return kind
-
-    def _lifetime(self, ttl: int | None, kind: NotificationType) -> int:
-        seconds = ttl if ttl is not None else kind.ttl
-        return self._retention if seconds is None else min(seconds * 1000, self._retention)
 
     def _count(self, receipt: Receipt) -> None:
         if receipt.repeated:

@@ -91,6 +91,12 @@ class NotificationType:
             return DEFAULT_DISPLAY[priority]
         return self.display if priority.rank <= self.priority.rank else DEFAULT_DISPLAY[priority]
 
+    def lifetime(self, retention: int, ttl: int | None = None) -> int:
+        """How long a notification of this type lives, in milliseconds like ``retention``, which
+        nothing outlives. ``ttl``: what its publisher asked for, in seconds."""
+        seconds = self.ttl if ttl is None else ttl
+        return retention if seconds is None else min(seconds * 1000, retention)
+
     def as_dict(self) -> dict[str, Any]:
         """What clients learn of a type: nothing of who may send and who may receive it.
 

@@ -17,8 +17,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import orjson
-
 from notifier.config import load_config
 from notifier.core.feed import Feed
 from notifier.core.models import PUBLISH, Entry, Kind, Principal, now_ms, rfc3339
@@ -258,7 +256,7 @@ async def wrong_groups(store: Store, likes: Mapping[tuple[str, str], int]) -> li
     shown: Counter[tuple[str, str]] = Counter()
     for entry in await _entries(store):
         if entry.notification.type == "like":
-            content = _content(entry)
+            content = entry.notification.fields
             shown[entry.audience, content["collapse_key"]] += content.get("count", 1)
     return [
         f"{likes[group]} likes of {group}, {shown[group]} shown"
@@ -276,7 +274,7 @@ async def wrong_digests(store: Store, comments: Mapping[str, int]) -> list[str]:
         marks = (await store.marks(user.id, {log: 0})).get(log, {})
         for entry in await _entries(store, log):
             if entry.notification.kind is Kind.DIGEST:
-                summed[log] += _content(entry)["count"]
+                summed[log] += entry.notification.fields["count"]
             elif entry.notification.type == "comment":
                 mark = marks.get(entry.seq)
                 left[log] += mark is None or not mark.dismissed
@@ -299,11 +297,6 @@ async def _entries(store: Store, *logs: str) -> list[Entry]:
             found += [e for e in page if e.notification.kind is not Kind.WITHDRAWAL]
             position = page[-1].seq
     return found
-
-
-def _content(entry: Entry) -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads(b"{" + entry.notification.content)
-    return content
 
 
 def _users() -> list[Principal]:

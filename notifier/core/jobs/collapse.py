@@ -184,7 +184,7 @@ class Gathering:
             return None
         previous, tally = await self._previous(job)
         for member in members:
-            tally.add(_content(member))
+            tally.add(member.notification.fields)
         tally.group = tally.group or members[0].notification.id
         card = self._card(members, tally, previous)
         return {
@@ -221,7 +221,7 @@ class Gathering:
         if "tally" in known:
             return alive, Tally(**known["tally"])
         tally = Tally(group=known["id"])
-        tally.add(_content(alive[0]))
+        tally.add(alive[0].notification.fields)
         return alive, tally
 
     def _card(
@@ -231,7 +231,7 @@ class Gathering:
         now = self._clock()
         expires_at = max(member.notification.expires_at for member in members)
         content = {
-            **_content(members[-1]),
+            **members[-1].notification.fields,
             "notification_id": (card_id := new_id(now)),
             "created_at": rfc3339(now),
             "expires_at": rfc3339(expires_at),
@@ -288,11 +288,6 @@ def _log(job_id: str) -> str:
 
 def _job_id(log: str) -> str:
     return f"{KIND}/{log.removeprefix(_LOG)}"
-
-
-def _content(entry: Entry) -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads(b"{" + entry.notification.content)
-    return content
 
 
 def visible(entries: Collection[Entry]) -> tuple[Entry, ...]:

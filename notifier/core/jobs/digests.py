@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from notifier.core.jobs.appointments import timing_of
+from notifier.core.jobs.collapse import MAX_SENDERS
 from notifier.core.jobs.plans import notification_from, planned
 from notifier.core.jobs.times import HOUR, next_digest
 from notifier.core.models import (
@@ -41,7 +40,6 @@ PAGE = 500
 """Notifications of one log that a digest sums up; the next one goes on from there."""
 
 MAX_TITLES = 5
-MAX_SENDERS = 3
 
 MAX_GROUPS = 200
 """Groups of collapsed notifications of which a job remembers what it has counted, the newest."""
@@ -145,7 +143,7 @@ class Digests:
 
     async def _plan(self, job: Job, subscriber: Subscriber, found: _Found) -> dict[str, Any]:
         """The card, and everything that is to be changed with it."""
-        contents = [_content(entry) for entry in found.entries]
+        contents = [entry.notification.fields for entry in found.entries]
         groups = dict(job.data["groups"])
         count = sum(_count(content, groups) for content in contents)
         return {
@@ -169,9 +167,7 @@ class Digests:
     def _card(self, job: Job, count: int, contents: Sequence[Mapping[str, Any]]) -> Notification:
         """``contents`` are those of what is summed up, oldest first."""
         kind, now = self._types[job.data["type"]], self._clock()
-        lifetime = self._retention
-        if kind.ttl is not None:
-            lifetime = min(kind.ttl * 1000, lifetime)
+        lifetime = kind.lifetime(self._retention)
         # What is critical is never summed up, so the sum is not critical either.
         priority = Priority.HIGH if kind.priority is Priority.CRITICAL else kind.priority
         newest = contents[::-1]
@@ -226,7 +222,9 @@ def _waits(entry: Entry, view: View) -> bool:
 
 def _once(entries: Sequence[Entry]) -> list[Entry]:
     """Each notification once, oldest first, without those that another one replaces."""
-    replaced = {place for entry in entries for place in _content(entry).get("replaces", ())}
+    replaced = {
+        place for entry in entries for place in entry.notification.fields.get("replaces", ())
+    }
     firsts: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.notification.created_at):
         if str(entry.ref) not in replaced:
@@ -256,8 +254,3 @@ def _senders(contents: Sequence[Mapping[str, Any]]) -> list[Any]:
         if len(senders) >= MAX_SENDERS:
             break
     return senders[:MAX_SENDERS]
-
-
-def _content(entry: Entry) -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads(b"{" + entry.notification.content)
-    return content

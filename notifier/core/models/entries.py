@@ -60,6 +60,12 @@ class Notification:
     copies: int = 1
     content: bytes
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The members of ``content``, decoded anew."""
+        decoded: dict[str, Any] = orjson.loads(b"{" + self.content)
+        return decoded
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
