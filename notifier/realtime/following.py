@@ -13,6 +13,7 @@ from notifier.core.ports import Authenticator
 from notifier.core.types import TypeCatalogue
 from notifier.core.views import Visit, hidden_from
 from notifier.errors import RequestError
+from notifier.realtime.ahead import Ahead
 from notifier.realtime.hiding import Hiding
 from notifier.realtime.hub import Hub
 from notifier.realtime.messages import NAMESPACE
@@ -51,6 +52,7 @@ class Following:
         types: TypeCatalogue,
     ) -> None:
         self.hiding = Hiding()
+        self.ahead = Ahead()
         self._sessions = sessions
         self._rooms = rooms
         self._hub = hub
@@ -77,8 +79,9 @@ class Following:
             session.moved = False
             return visit
 
-    async def go_live(self, session: Session) -> None:
-        """The connection has got its past; join what had to wait for that."""
+    async def go_live(self, session: Session, position: Cursor) -> None:
+        """The connection has got its past, up to there; join what had to wait for that."""
+        self._release(session, position)
         async with session.settling:
             session.live = True
         if session.moved:
@@ -87,6 +90,7 @@ class Following:
     def leave_all(self, session: Session) -> None:
         """The connection is gone."""
         self.hiding.forget(session.sid)
+        self.ahead.forget(session.sid)
         self._hub.leave(session.audiences)
         session.audiences.clear()
 
@@ -119,7 +123,7 @@ class Following:
                 position = settled.begun.cursor
             finally:
                 if session.live:
-                    self._sessions.release(session, position)
+                    self._release(session, position)
 
     async def keep_up(self, session: Session, **options: Any) -> None:
         """Follow, or send the client away: it comes back to the logs it belongs to."""
@@ -185,6 +189,13 @@ class Following:
         for audience in left:
             await self._rooms.leave_room(session.sid, NAMESPACE, audience)
         self._hub.leave(left)
+
+    def _release(self, session: Session, position: Cursor) -> None:
+        """Let through what comes live behind a position, now and later."""
+        logs = position.keys() & session.audiences
+        ahead = {a: position[a] for a in logs if position[a] > self._hub.position(a)}
+        self.ahead.note(session.sid, ahead)
+        self._sessions.release(session, position)
 
     def _hide(self, session: Session) -> None:
         """Keep what must not reach the connection, as long as there is one."""

@@ -119,8 +119,7 @@ class NotificationsNamespace:
             return
         await self._sessions.show(session, replay.entries)
         self._sessions.send(session, "synced", synced(visit, replay, counts))
-        self._sessions.release(session, replay.cursor)
-        await self._following.go_live(session)
+        await self._following.go_live(session, replay.cursor)
 
     async def _disconnect(self, sid: str, reason: str) -> None:
         session = self._sessions.get(sid)
@@ -135,13 +134,15 @@ class NotificationsNamespace:
 
     def deliver(self, entry: Entry) -> None:
         """One frame for everybody; who must not see the entry learns that its place is taken."""
-        skip = self._skipping(entry)
+        hidden, past = self._hidden(entry), self._following.ahead.past(entry)
+        skip = past.union(hidden) if past else hidden
         self._rooms.send(NAMESPACE, entry.audience, shown(entry), skip=skip, tag=entry.seq)
-        if skip:
-            frame = withheld(entry)
-            self._rooms.send(NAMESPACE, entry.audience, frame, only=skip, tag=entry.seq)
+        if hidden:
+            only = [sid for sid in hidden if sid not in past]
+            self._rooms.send(NAMESPACE, entry.audience, withheld(entry), only=only, tag=entry.seq)
 
-    def _skipping(self, entry: Entry) -> Collection[str]:
+    def _hidden(self, entry: Entry) -> Collection[str]:
+        """The connections whose users must not see the entry."""
         skip = self._following.hiding.skipping(entry)
         excluded = {
             session.sid

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from notifier.core.feed import REPLAY_LIMIT
-from notifier.core.models import Cursor, Preferences, Principal
+from notifier.core.models import Cursor, Entry, Preferences, Principal
 from notifier.errors import StoreUnavailable
 from notifier.realtime.messages import NAMESPACE
 from tests.core.domain import counted
@@ -268,6 +268,31 @@ async def test_replay_and_live_meet_without_gap_or_repetition(site: Running) -> 
         seqs = [ref.seq for ref in refs(ada.got("notification"))]
         assert seqs == list(range(before + 1, before + 1 + len(seqs)))
         assert len(ada.got("synced")) == 1
+
+
+async def test_what_the_store_showed_first_is_not_delivered_again(site: Running) -> None:
+    """An entry is in the store before its hint is here: a replay may find it, and so may another
+    node, from which a client comes with a cursor. To the others it is new."""
+    hub = site.node.hub
+    async with site.synced("ada") as there:
+        [synced] = there.got("synced")
+        deliver, hints = hub.deliver, list[Entry]()
+        hub.deliver = hints.append  # type: ignore[method-assign, assignment]
+        [entry] = (await site.publish("everyone", "1")).entries
+        since = Cursor.parse(synced["cursor"]) | {"everyone": entry.seq}
+        async with (
+            site.synced("ada", since=Cursor.parse(synced["cursor"])) as replayed,
+            site.synced("ada", since=Cursor(since)) as moved,
+        ):
+            hub.deliver = deliver  # type: ignore[method-assign]
+            for hint in hints:
+                hub.deliver(hint)
+            await site.publish("everyone", "2")
+            for ada in (there, replayed, moved):
+                await until(lambda ada=ada: "2" in ada.titles)
+            assert there.titles == ["1", "2"]
+            assert replayed.titles == ["1", "2"]
+            assert moved.titles == ["2"]
 
 
 async def test_a_store_that_fails_during_the_replay_sends_the_client_away(site: Running) -> None:
