@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.servers import Mongod, NotifierProcess, Valkey, fresh_database
+from tests.servers import Mongod, NotifierProcess, RabbitMQ, Valkey, fresh_database
 
 StartNotifier = Callable[..., Awaitable[NotifierProcess]]
 
@@ -48,6 +48,19 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
     await server.stop()
 
 
+@pytest.fixture(scope="session")
+async def amqp_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A RabbitMQ server shared by all tests: use a prefix of your own in it."""
+    given = os.environ.get("AMQP_URL")
+    if given:
+        yield given
+        return
+    server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    await server.start()
+    yield server.url
+    await server.stop()
+
+
 @pytest.fixture
 async def mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
     """A running MongoDB of the test's own, to be killed, frozen and restarted at will."""
@@ -61,6 +74,15 @@ async def mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
 async def valkey(tmp_path: Path) -> AsyncIterator[Valkey]:
     """A running Redis server of the test's own, to be killed, frozen and restarted at will."""
     server = Valkey(tmp_path / "valkey")
+    await server.start()
+    yield server
+    await server.kill()
+
+
+@pytest.fixture
+async def rabbitmq(tmp_path: Path) -> AsyncIterator[RabbitMQ]:
+    """A running RabbitMQ of the test's own, to be killed, frozen and restarted at will."""
+    server = RabbitMQ(tmp_path / "rabbitmq")
     await server.start()
     yield server
     await server.kill()

@@ -1,4 +1,4 @@
-"""Real servers for tests: MongoDB, Valkey and Notifier itself, each a process of its own.
+"""Real servers for tests: MongoDB, Valkey, RabbitMQ and Notifier itself, each its own process.
 
 Every server gets a free port of 127.0.0.1 and a folder for its files, can be killed, frozen and
 started again on the same port and files, and is ended by its process id.
@@ -280,6 +280,90 @@ class Valkey(ServerProcess):
                 return False
 
 
+class Epmd(ServerProcess):
+    """Where an Erlang node tells its name, without which RabbitMQ does not start."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+
+    def command(self) -> list[str]:
+        return ["epmd", "-address", "127.0.0.1", "-port", str(self.port)]
+
+    async def is_ready(self) -> bool:
+        return await is_listening(self.port)
+
+
+class RabbitMQ(ServerProcess):
+    """A message broker without plugins. Its queues outlive a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self._dist_port = free_port()
+        self._epmd = Epmd(folder / "epmd")
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def command(self) -> list[str]:
+        # Debian's wrapper in /usr/sbin would change the user and write elsewhere.
+        return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
+
+    def environment(self) -> dict[str, str]:
+        config = self.folder / "rabbitmq.conf"
+        config.write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\n"
+            "log.console = true\nlog.console.level = warning\nlog.file = false\n"
+            "disk_free_limit.absolute = 10MB\nraft.wal_max_size_bytes = 16777216\n"
+        )
+        (self.folder / "plugins").write_text("[].\n")
+        quiet = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+        return {
+            **super().environment(),
+            # For the Erlang cookie.
+            "HOME": str(self.folder),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._epmd.port),
+            "RABBITMQ_NODENAME": "rabbit@localhost",
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_CONFIG_FILE": str(config),
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "absent"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                f"{quiet} -kernel inet_dist_use_interface {{127,0,0,1}}"
+            ),
+            # Then the script becomes the server, in place of having it as a child.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    async def start(self) -> None:
+        await self._epmd.start()
+        await super().start()
+
+    async def is_ready(self) -> bool:
+        """Whether it answers to the header of AMQP 0-9-1 with the first frame."""
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.write(b"AMQP\x00\x00\x09\x01")
+        try:
+            return await reader.read(1) == b"\x01"
+        except OSError:
+            return False
+        finally:
+            writer.transport.abort()
+
+    async def _end(self, by: signal.Signals) -> int:
+        status = await super()._end(by)
+        await self._epmd.kill()
+        return status
+
+
 class NotifierProcess(ServerProcess):
     """``notifier serve`` in a folder of its own, with nothing of this process's settings.
 
@@ -385,7 +469,7 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not _SETTING.match(name)}
 
 
-_SETTING = re.compile(r"NOTIFIER_|(PORT|DYNO|MONGODB_URI|REDIS_URL)(_FILE)?$")
+_SETTING = re.compile(r"NOTIFIER_|(PORT|DYNO|MONGODB_URI|REDIS_URL|AMQP_URL|CLOUDAMQP_URL)(_FILE)?$")
 
 
 def node() -> str:
