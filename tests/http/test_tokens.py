@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from notifier.core.models import MAX_ROLES
 from notifier.errors import TokenExpired, Unauthenticated
-from notifier.http.tokens import MAX_TOKEN, TokenRules, TokenVerifier, sign
+from notifier.http import tokens
+from notifier.http.tokens import KNOWN_SECONDS, MAX_TOKEN, TokenRules, TokenVerifier, sign
 
 SECRET = "the first secret, which is long enough"
 OLDER = "the older secret, which is long enough"
@@ -272,3 +273,76 @@ async def test_refuses_a_payload_that_is_nested_deeply_or_no_object() -> None:
 def test_secrets_do_not_show() -> None:
     """Rules end up in tracebacks."""
     assert SECRET not in repr(RULES)
+
+
+# Tokens that are known
+
+
+class Clock:
+    """A clock that the test sets."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def refuse(*_: object) -> None:
+    """In the place of verifying."""
+    raise jwt.InvalidSignatureError
+
+
+@pytest.mark.parametrize(("lifetime", "seconds"), [(600, KNOWN_SECONDS), (30, 30)])
+async def test_a_token_is_verified_once_in_a_while(
+    lifetime: int, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within a minute it is recognized, and never after it has expired."""
+    clock = Clock()
+    verifier = TokenVerifier(RULES, clock=clock)
+    text = token(exp=int(clock.now) + lifetime)
+    first = await verifier.verify(text)
+    monkeypatch.setattr(verifier, "_decode", refuse)
+    assert await verifier.verify(text) is first
+    clock.now += seconds - 2
+    assert await verifier.verify(text) is first
+    clock.now += 2
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(text)
+
+
+async def test_only_the_whole_token_is_recognized() -> None:
+    """Neither another signature below the same claims nor other claims above the same signature."""
+    verifier = TokenVerifier(RULES)
+    good, other = token(), token(sub="grace")
+    await verifier.verify(good)
+    head, _, signature = good.rpartition(".")
+    for forged in (
+        f"{head}.{other.rpartition('.')[2]}",
+        f"{other.rpartition('.')[0]}.{signature}",
+    ):
+        with pytest.raises(Unauthenticated):
+            await verifier.verify(forged)
+
+
+async def test_a_token_is_recognized_by_its_key_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a key is replaced, what it has signed goes with it."""
+    verifier = TokenVerifier(RULES)
+    text = token()
+    await verifier.verify(text)
+    verifier._secrets = TokenVerifier(RULES)._secrets
+    monkeypatch.setattr(verifier, "_decode", refuse)
+    with pytest.raises(Unauthenticated):
+        await verifier.verify(text)
+
+
+async def test_what_is_refused_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of what is believed only so much."""
+    monkeypatch.setattr(tokens, "MAX_KNOWN", 3)
+    verifier = TokenVerifier(RULES)
+    with pytest.raises(TokenExpired):
+        await verifier.verify(token(exp=int(time.time()) - 100))
+    assert not verifier._known
+    for name in ("a", "b", "c", "d"):
+        await verifier.verify(token(sub=name))
+    assert [entry.principal.id for entry in verifier._known.values()] == ["b", "c", "d"]
