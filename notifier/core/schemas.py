@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from notifier.core.loading import PlainSchema
+from notifier.core.loading import load as load
 from notifier.core.models import (
     CHANNELS,
     DAYS,
@@ -24,7 +25,6 @@ from notifier.core.models import (
     is_zone,
     parse_audience,
 )
-from notifier.errors import InvalidRequest
 
 MAX_AUDIENCES = 10_000
 MAX_EXCLUDED = 1_000
@@ -44,27 +44,6 @@ DEFAULT_WAIT = 25.0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202d\u202e\ud800-\udfff]")
 """Characters that draw nothing and can garble a log, a terminal or a card: the C0 and C1 controls,
 line and paragraph separators, the overrides of text direction, and halves of characters."""
-
-
-def load(schema: Schema, data: object) -> dict[str, Any]:
-    """Check data from outside; ``InvalidRequest`` names every wrong field by its path."""
-    if not isinstance(data, Mapping):
-        raise InvalidRequest({"": ["Must be a JSON object."]})
-    try:
-        loaded: dict[str, Any] = schema.load(data)
-    except ValidationError as error:
-        raise InvalidRequest(_flatten(error.messages)) from None
-    return loaded
-
-
-def _flatten(messages: object, path: str = "") -> dict[str, list[str]]:
-    if isinstance(messages, Mapping):
-        flat: dict[str, list[str]] = {}
-        for key, value in messages.items():
-            inner = path if key == "_schema" else f"{path}.{key}" if path else str(key)
-            flat.update(_flatten(value, inner))
-        return flat
-    return {path: [str(m) for m in messages] if isinstance(messages, list) else [str(messages)]}
 
 
 def _text(limit: int, *, lines: bool = False, **options: Any) -> fields.String:
@@ -215,7 +194,7 @@ def _check_excluded(audiences: list[str]) -> None:
         raise ValidationError("Only users can be left out.")
 
 
-class NotificationSchema(Schema):
+class NotificationSchema(PlainSchema):
     """A notification as published."""
 
     to = _Audiences(required=True, validate=validate.Length(1, MAX_AUDIENCES))
