@@ -40,11 +40,9 @@ def figures(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
         f"p50 {percentile(caught_up, 50):.2f} s, p99 {percentile(caught_up, 99):.2f} s, "
         f"longest {max(caught_up, default=0.0):.2f} s"
     )
-    yield (
-        f"slowest answer to a publisher while Redis was in trouble: "
-        f"{_slowest(evidence, Trouble.REDIS):.2f} s, while the store was: "
-        f"{_slowest(evidence, Trouble.STORE):.2f} s"
-    )
+    for trouble in (Trouble.REDIS, Trouble.STORE):
+        slowest = ", ".join(f"{s:.2f} s ({what})" for what, s in _slowest(evidence, trouble))
+        yield f"slowest answers to publishers while only {trouble} was in trouble: {slowest}"
     delays = _delays(evidence)
     yield (
         f"from acceptance to being shown: p50 {percentile(delays, 50) * 1000:.0f} ms, "
@@ -78,8 +76,12 @@ def _by_transport(evidence: Evidence) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
-def _slowest(evidence: Evidence, trouble: Trouble) -> float:
-    return max((attempt.seconds for _, attempt in during(evidence, trouble)), default=0.0)
+def _slowest(evidence: Evidence, trouble: Trouble) -> list[tuple[str, float]]:
+    """By fault, the slowest first."""
+    slowest: dict[str, float] = {}
+    for span, attempt in during(evidence, trouble):
+        slowest[span.what] = max(attempt.seconds, slowest.get(span.what, 0.0))
+    return sorted(slowest.items(), key=lambda found: -found[1])
 
 
 def _delays(evidence: Evidence) -> list[float]:

@@ -24,9 +24,10 @@ Document = dict[str, Any]
 DEFAULT_NAME = "notifier"
 """The database, where the address names none."""
 
-TIMEOUT = 1.4
+TIMEOUT = 1.2
 """Seconds a round trip may take. An append may wait for the group before its own: twice this is the
-longest that a call lasts when the server has gone silent, and must stay below 3 s."""
+longest that a call lasts when the server has gone silent, and must stay below 3 s on a node that is
+busy, too."""
 
 POOL = 50
 """Connections of one node at most; whoever finds none within ``TIMEOUT`` is refused."""
