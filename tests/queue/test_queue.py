@@ -11,10 +11,10 @@ from notifier import Publisher
 from notifier.core.models import Priority, new_id, now_ms
 from notifier.errors import NotFound, StoreUnavailable
 from notifier.queue import consumer as consumers
-from notifier.queue import lane
-from notifier.queue.lane import MAX_DELIVERIES
+from notifier.queue import lane, reader
 from notifier.queue.messages import Message
 from notifier.queue.names import GROUP
+from notifier.queue.reader import MAX_DELIVERIES
 from tests.queue.site import Site, consumer, stored, titled
 from tests.realtime.engine.wire import until
 from tests.realtime.nodes import Running
@@ -121,7 +121,7 @@ async def test_a_store_that_is_away_is_waited_for(
     site: Site, shop: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is acknowledged or dead meanwhile, and it goes on by itself, in order."""
-    monkeypatch.setattr(lane, "LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(reader, "LONGEST_PAUSE_SECONDS", 0.1)
     node = await site.open_node()
     append, away = node.node.store.append, True
 
