@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from notifier.core.models import Kind, Mark, Outline, Ref, View, rfc3339
-from notifier.core.ports import Log, Store
+from notifier.core.ports import Log
 from notifier.core.views import Visit
 
 COUNT_CAP = 100
 """Counts stop here: people see 99+, and counting stays bounded."""
-
-Marks = Mapping[str, Mapping[int, Mark]]
-"""Of one user: audience -> seq -> mark."""
 
 _UNMARKED = Mark()
 
@@ -37,18 +34,9 @@ class Counts:
         return {"unread": self.unread, "unseen": self.unseen, "until": until}
 
 
-async def count_all(store: Store, visit: Visit, *, now: int) -> Counts:
-    """``count`` for who has not read the marks."""
-    marks = await store.marks(visit.user, visit.lows)
-    return await count(store, visit, marks, now=now)
-
-
-async def count(log: Log, visit: Visit, marks: Marks, *, now: int) -> Counts:
-    """Unread and unseen, exact up to the cap: each notification once, whatever its logs.
-
-    ``marks`` are those above the ``lows`` of the visit.
-    """
-    view, lows = visit.view, visit.lows
+async def count(log: Log, visit: Visit, *, now: int) -> Counts:
+    """Unread and unseen, exact up to the cap: each notification once, whatever its logs."""
+    view, lows, marks = visit.view, visit.lows, visit.marks
     marked = {a: visit.subscriber.watermark(a) for a in view.audiences}
     reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
     news = {a: max(reads[a], mark.seen) for a, mark in marked.items()}
@@ -97,5 +85,5 @@ async def _outline(
     return await log.outline(view, behind, limit=limit * len(behind), now=now)
 
 
-def _count_above(marks: Mapping[int, Mark], seq: int) -> int:
+def _count_above(marks: Collection[int], seq: int) -> int:
     return sum(1 for marked in marks if marked > seq)

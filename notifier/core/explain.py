@@ -18,7 +18,6 @@ from notifier.core.models import (
     CHANNELS,
     Entry,
     Kind,
-    Mark,
     Principal,
     Ref,
     Subscriber,
@@ -95,7 +94,6 @@ class _Question:
     type: NotificationType
     subscriber: Subscriber
     view: View
-    mark: Mark
     now: int
 
     def rules(self) -> Iterator[Rule]:
@@ -185,8 +183,7 @@ class _Question:
         return Rule("expired", True, "It has not expired yet.", end)
 
     def _dismissed(self) -> Rule:
-        state = self.subscriber.watermark(self.entry.audience).state(self.entry.seq, self.mark)
-        if state.dismissed:
+        if self.subscriber.state(self.entry.ref).dismissed:
             return Rule("dismissed", False, "The user has dismissed it.")
         return Rule("dismissed", True, "The user has not dismissed it.")
 
@@ -223,13 +220,11 @@ class Explainer:
         [entry] = found
         known = await self._store.subscriber(user)
         subscriber = known or Subscriber(user, visited=False)
-        marks = await self._store.marks(user, {ref.audience: ref.seq - 1})
         question = _Question(
             entry,
             self._types.get(entry.notification.type) or self._types[DEFAULT_TYPE],
             subscriber,
             view_of(Principal(user, roles=subscriber.roles), subscriber, self._types),
-            marks.get(ref.audience, {}).get(ref.seq, Mark()),
             self._clock(),
         )
         return Explanation(ref, user, tuple(question.rules()), question.outcomes())

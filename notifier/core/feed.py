@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from notifier.core import policy
-from notifier.core.counts import Counts, count, count_all
+from notifier.core.counts import Counts, count
 from notifier.core.jobs.appointments import Appointments
 from notifier.core.models import (
     EVERYONE,
@@ -95,13 +95,10 @@ class Feed:
         request = load(PAGE, args)
         visit = await self.visit(caller)
         # The cursor is taken first: what arrives meanwhile is in the page, or comes live, or both.
-        heads, marks = await asyncio.gather(
-            self._store.heads(visit.view.audiences), self._store.marks(visit.user, visit.lows)
-        )
-        cursor = Cursor(heads)
+        cursor = Cursor(await self._store.heads(visit.view.audiences))
         (items, position), counts = await asyncio.gather(
-            self._pages.read(visit, cursor, marks, request),
-            count(self._store, visit, marks, now=self._clock()),
+            self._pages.read(visit, cursor, request),
+            self.counts(visit),
         )
         return {
             "items": items,
@@ -156,7 +153,7 @@ class Feed:
 
     async def counts(self, visit: Visit) -> Counts:
         """Unread and unseen, exact up to the cap."""
-        return await count_all(self._store, visit, now=self._clock())
+        return await count(self._store, visit, now=self._clock())
 
     def types(self, caller: Principal) -> dict[str, Any]:
         """The part of the type catalogue that the caller may receive."""

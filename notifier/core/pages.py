@@ -10,8 +10,7 @@ from typing import Any
 
 import orjson
 
-from notifier.core.counts import Marks
-from notifier.core.models import Cursor, Entry, Mark, Ref, View
+from notifier.core.models import Cursor, Entry, Ref, View
 from notifier.core.ports import Log, Store
 from notifier.core.views import Visit
 
@@ -27,8 +26,6 @@ that needs more of a log looks again, for all it can need."""
 
 BATCH = 100
 """Entries of one log that are fetched at a time where most of them may be left out."""
-
-_UNMARKED = Mark()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +87,11 @@ class Pages:
         self._clock = clock
 
     async def read(
-        self, visit: Visit, heads: Cursor, marks: Marks, request: Mapping[str, Any]
+        self, visit: Visit, heads: Cursor, request: Mapping[str, Any]
     ) -> tuple[list[orjson.Fragment], Cursor | None]:
         """The items of a page, and where the next one begins; None: it was the last.
 
-        ``request`` is what ``PageSchema`` gives; ``heads`` is where the logs end; ``marks`` are
-        those above the ``lows`` of the visit.
+        ``request`` is what ``PageSchema`` gives; ``heads`` is where the logs end.
         """
         start: Mapping[str, int] = request["before"] or {}
         ends = {audience: heads[audience] + 1 for audience in visit.view.audiences}
@@ -106,7 +102,7 @@ class Pages:
         for size in (share, *[batch] * (SCANS - 1)):
             scan = await self._scan(visit, position, size + 1, request["type"])
             page.shown |= await self._on_earlier_pages(visit, start, scan.logs)
-            if not _fill(page, visit, marks, scan, unread_only=request["unread"]):
+            if not _fill(page, visit, scan, unread_only=request["unread"]):
                 break
             if not scan.edges:
                 return page.items, None
@@ -145,10 +141,10 @@ class Pages:
         }
 
 
-def _fill(page: _Page, visit: Visit, marks: Marks, scan: _Scan, *, unread_only: bool) -> bool:
+def _fill(page: _Page, visit: Visit, scan: _Scan, *, unread_only: bool) -> bool:
     """Take what was found, in order; False if the page is full."""
     for entry in scan.newest_first():
-        if not page.take(entry, _item(visit, entry, marks, unread_only)):
+        if not page.take(entry, _item(visit, entry, unread_only)):
             return False
     page.pass_over(scan)
     return True
@@ -167,11 +163,9 @@ def _time_of(entry: Entry) -> int:
     return entry.notification.created_at
 
 
-def _item(visit: Visit, entry: Entry, marks: Marks, unread_only: bool) -> orjson.Fragment | None:
+def _item(visit: Visit, entry: Entry, unread_only: bool) -> orjson.Fragment | None:
     """The entry with this user's state; None if that state takes it out of the page."""
-    watermark = visit.subscriber.watermark(entry.audience)
-    mark = marks.get(entry.audience, {}).get(entry.seq, _UNMARKED)
-    state = watermark.state(entry.seq, mark)
+    state = visit.subscriber.state(entry.ref)
     if state.dismissed or (unread_only and state.read):
         return None
     return orjson.Fragment(entry.wire(read=state.read, seen=state.seen))

@@ -11,7 +11,6 @@ from typing import Any, Literal, Protocol
 
 from notifier.core.models import (
     Entry,
-    Mark,
     Outline,
     Preferences,
     Principal,
@@ -113,7 +112,10 @@ class Subscribers(Protocol):
     """What is kept per user: preferences, topics, watermarks and marks."""
 
     async def subscriber(self, user: str) -> Subscriber | None:
-        """None if nothing is kept about the user. ``visited`` tells whether the user has come."""
+        """All that is kept about a user, marks included; None if nothing is. One query.
+
+        ``visited`` tells whether the user has come. Marks are read before watermarks.
+        """
         ...
 
     async def welcome(
@@ -161,10 +163,6 @@ class Subscribers(Protocol):
         self, user: str, refs: Collection[Ref], *, read: bool | None = None, dismissed: bool = False
     ) -> None:
         """Set what is given for each entry and keep the rest. A dismissal is never undone."""
-        ...
-
-    async def marks(self, user: str, above: Mapping[str, int]) -> dict[str, dict[int, Mark]]:
-        """The user's marks behind a position in each of these logs: audience -> seq -> mark."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from notifier.core import policy
-from notifier.core.counts import count_all
+from notifier.core.counts import count
 from notifier.core.models import MAX_TOPICS, Cursor, Principal, Subscriber, is_name, now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.schemas import TOPIC, load
@@ -58,7 +58,7 @@ class Topics:
         subscriber = await self._store.subscriber(user) or Subscriber(user)
         view = view_of(Principal(user, roles=subscriber.roles), subscriber, self._types)
         visit = Visit(subscriber, view)
-        counts = await count_all(self._store, visit, now=self._clock())
+        counts = await count(self._store, visit, now=self._clock())
         left = {"left": [f"topic:{topic}"], "counts": counts.as_dict()}
         self._bus.tell(user, "state", left)
 

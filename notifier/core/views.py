@@ -9,6 +9,7 @@ from notifier.core import display, policy
 from notifier.core.models import (
     EVERYONE,
     Hidden,
+    Marks,
     Preferences,
     Principal,
     Priority,
@@ -87,4 +88,14 @@ class Visit:
         return {
             audience: max(floor, self.subscriber.watermark(audience).dismissed)
             for audience, floor in self.view.floors.items()
+        }
+
+    @property
+    def marks(self) -> Marks:
+        """What the user has said of single entries that can still be shown."""
+        lows = self.lows
+        return {
+            audience: {seq: mark for seq, mark in marks.items() if seq > lows[audience]}
+            for audience, marks in self.subscriber.marks.items()
+            if audience in lows
         }

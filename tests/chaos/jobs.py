@@ -19,7 +19,7 @@ from typing import Any
 
 from notifier.config import load_config
 from notifier.core.feed import Feed
-from notifier.core.models import PUBLISH, Entry, Kind, Principal, now_ms, rfc3339
+from notifier.core.models import PUBLISH, Entry, Kind, Principal, Subscriber, now_ms, rfc3339
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
@@ -271,13 +271,12 @@ async def wrong_digests(store: Store, comments: Mapping[str, int]) -> list[str]:
     left: Counter[str] = Counter()
     for user in _users():
         log = f"user:{user.id}"
-        marks = (await store.marks(user.id, {log: 0})).get(log, {})
+        subscriber = await store.subscriber(user.id) or Subscriber(user.id)
         for entry in await _entries(store, log):
             if entry.notification.kind is Kind.DIGEST:
                 summed[log] += entry.notification.fields["count"]
             elif entry.notification.type == "comment":
-                mark = marks.get(entry.seq)
-                left[log] += mark is None or not mark.dismissed
+                left[log] += not subscriber.state(entry.ref).dismissed
     return [
         *(
             f"{comments[u]} comments for {u}, {summed[u]} summed up"

@@ -52,7 +52,6 @@ async def use_everything(store: Store, clock: Clock) -> set[str]:
     await recorder.join_topic("me", "news", 5)
     await recorder.leave_topic("me", "news")
     await recorder.mark("me", refs, read=True, dismissed=True)
-    await recorder.marks("me", zero)
     for field in ("seen", "read", "dismissed"):
         await recorder.raise_watermark("me", field, zero)
     await recorder.add_key(ServiceKey("k", "n", "d", frozenset(), now))

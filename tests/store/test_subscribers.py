@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
+from notifier.core.models import Mark, Marks, Preferences, Ref, Subscriber, Watermark
 from notifier.core.ports import Store
 from notifier.errors import Conflict
 from tests.store.conftest import OpenNode
@@ -19,8 +19,9 @@ async def fill(store: Store, clock: Clock, audience: str, count: int = 5) -> lis
     return [receipt.entries[0].ref for receipt in receipts]
 
 
-async def all_marks(store: Store, user: str, *audiences: str) -> dict[str, dict[int, Mark]]:
-    return await store.marks(user, dict.fromkeys(audiences, 0))
+async def all_marks(store: Store, user: str) -> Marks:
+    """The marks of a user who has come."""
+    return (await store.welcome(user, {})).marks
 
 
 # The subscriber
@@ -81,10 +82,9 @@ async def test_any_name_is_only_a_name(store: Store, clock: Clock, name: str) ->
             f"topic:{name}": Watermark(floor=3),
             f"user:{name}": Watermark(seen=ref.seq),
         },
+        marks={ref.audience: {ref.seq: Mark(read=True)}},
     )
-    assert await all_marks(store, name, ref.audience) == {ref.audience: {ref.seq: Mark(read=True)}}
     assert await store.subscriber(other) == Subscriber(other)
-    assert await all_marks(store, other, ref.audience) == {}
 
 
 # Preferences
@@ -261,12 +261,30 @@ async def test_reading_all_ends_the_marks_below_but_no_dismissal(
     await store.mark("me", [c], read=False, dismissed=True)
     await store.mark("you", [a], read=True)
     await store.raise_watermark("me", "seen", {"everyone": e.seq})
-    assert len((await all_marks(store, "me", "everyone"))["everyone"]) == 5
+    assert len((await all_marks(store, "me"))["everyone"]) == 5
     await store.raise_watermark("me", "read", {"everyone": c.seq})
-    assert await all_marks(store, "me", "everyone") == {
+    assert await all_marks(store, "me") == {
         "everyone": {c.seq: Mark(False, True), d.seq: Mark(True), e.seq: Mark(False)}
     }
-    assert await all_marks(store, "you", "everyone") == {"everyone": {a.seq: Mark(True)}}
+    assert await all_marks(store, "you") == {"everyone": {a.seq: Mark(True)}}
+
+
+async def test_what_was_read_stays_read_while_all_is_being_read(
+    open_node: OpenNode, clock: Clock
+) -> None:
+    """No reader misses the marks that go and the watermark that makes them pointless at once."""
+    nodes = [await open_node(), await open_node()]
+    await nodes[0].welcome("me", {})
+    refs = await fill(nodes[0], clock, "everyone", 10)
+    await nodes[0].mark("me", refs, read=True)
+    raising = asyncio.gather(
+        *(nodes[0].raise_watermark("me", "read", {ref.audience: ref.seq}) for ref in refs)
+    )
+    while not raising.done():
+        found = await nodes[1].subscriber("me")
+        assert found is not None
+        assert all(found.state(ref).read for ref in refs)
+    await raising
 
 
 async def test_dismissing_all_ends_every_mark_below(store: Store, clock: Clock) -> None:
@@ -275,7 +293,7 @@ async def test_dismissing_all_ends_every_mark_below(store: Store, clock: Clock) 
     (other, *_) = await fill(store, clock, "user:me")
     await store.mark("me", [*refs, other], dismissed=True)
     await store.raise_watermark("me", "dismissed", {"everyone": refs[3].seq})
-    assert await all_marks(store, "me", "everyone", "user:me") == {
+    assert await all_marks(store, "me") == {
         "everyone": {refs[4].seq: Mark(dismissed=True)},
         "user:me": {other.seq: Mark(dismissed=True)},
     }
@@ -291,7 +309,7 @@ async def test_a_mark_sets_what_is_given_and_keeps_the_rest(store: Store, clock:
     await store.mark("me", [b, c], dismissed=True)
     await store.mark("me", [b, c], read=False, dismissed=False)
     await store.mark("me", [d])
-    assert (await all_marks(store, "me", "everyone"))["everyone"] | {d.seq: Mark()} == {
+    assert (await all_marks(store, "me"))["everyone"] | {d.seq: Mark()} == {
         a.seq: Mark(read=True),
         b.seq: Mark(read=False, dismissed=True),
         c.seq: Mark(read=False, dismissed=True),
@@ -299,17 +317,17 @@ async def test_a_mark_sets_what_is_given_and_keeps_the_rest(store: Store, clock:
     }
 
 
-async def test_marks_are_read_behind_a_position(store: Store, clock: Clock) -> None:
-    """Each log has its own position; logs without marks are absent; others' marks are not shown."""
+async def test_marks_are_those_of_the_user(store: Store, clock: Clock) -> None:
+    """In every log, each once; logs without marks are absent; others' marks are not shown."""
     shared = await fill(store, clock, "everyone")
     own = await fill(store, clock, "user:me")
     await store.mark("me", [*shared, *own, own[0]], read=True)
     await store.mark("you", shared, dismissed=True)
-    above = {"everyone": shared[2].seq, "user:me": own[4].seq, "topic:none": 0}
-    assert await store.marks("me", above) == {
-        "everyone": {shared[3].seq: Mark(read=True), shared[4].seq: Mark(read=True)}
+    assert await all_marks(store, "me") == {
+        "everyone": {ref.seq: Mark(read=True) for ref in shared},
+        "user:me": {ref.seq: Mark(read=True) for ref in own},
     }
-    assert await store.marks("me", {}) == {}
+    assert await all_marks(store, "nobody") == {}
 
 
 async def test_there_must_be_an_entry_to_mark(store: Store, clock: Clock) -> None:
@@ -317,9 +335,7 @@ async def test_there_must_be_an_entry_to_mark(store: Store, clock: Clock) -> Non
     (ref, *_) = await fill(store, clock, "everyone")
     await store.mark("me", [Ref("everyone", 1), ref, Ref("user:none", 5)], read=True)
     await store.mark("me", [], read=True)
-    assert await all_marks(store, "me", "everyone", "user:none") == {
-        "everyone": {ref.seq: Mark(read=True)}
-    }
+    assert await all_marks(store, "me") == {"everyone": {ref.seq: Mark(read=True)}}
 
 
 async def test_a_mark_leaves_with_its_entry(store: Store, clock: Clock) -> None:
@@ -328,9 +344,7 @@ async def test_a_mark_leaves_with_its_entry(store: Store, clock: Clock) -> None:
     (kept, *_) = await fill(store, clock, "user:b")
     await store.mark("me", [brief, kept], read=True)
     await store.purge(clock.advance(DAY))
-    assert await all_marks(store, "me", "user:a", "user:b") == {
-        "user:b": {kept.seq: Mark(read=True)}
-    }
+    assert await all_marks(store, "me") == {"user:b": {kept.seq: Mark(read=True)}}
 
 
 async def test_racing_marks_of_one_entry_are_all_kept(open_node: OpenNode, clock: Clock) -> None:
@@ -341,7 +355,7 @@ async def test_racing_marks_of_one_entry_are_all_kept(open_node: OpenNode, clock
         *(nodes[0].mark("me", [ref], read=True) for ref in refs),
         *(nodes[1].mark("me", [ref], dismissed=True) for ref in refs),
     )
-    assert await all_marks(nodes[0], "me", "everyone") == {
+    assert await all_marks(nodes[0], "me") == {
         "everyone": {ref.seq: Mark(read=True, dismissed=True) for ref in refs}
     }
 
@@ -352,7 +366,7 @@ async def test_many_entries_are_marked_at_once(store: Store, clock: Clock) -> No
     receipts = [await store.append(publication(clock, *logs)) for _ in range(5)]
     refs = [entry.ref for receipt in receipts for entry in receipt.entries]
     await store.mark("me", refs, read=True)
-    found = await all_marks(store, "me", *logs)
+    found = await all_marks(store, "me")
     assert {Ref(a, seq) for a, marks in found.items() for seq in marks} == set(refs)
     await store.raise_watermark("me", "dismissed", {ref.audience: ref.seq for ref in refs})
-    assert await all_marks(store, "me", *logs) == {}
+    assert await all_marks(store, "me") == {}

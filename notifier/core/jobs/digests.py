@@ -18,7 +18,6 @@ from notifier.core.models import (
     Entry,
     Hidden,
     Kind,
-    Mark,
     Notification,
     Preferences,
     Principal,
@@ -43,8 +42,6 @@ MAX_TITLES = 5
 
 MAX_GROUPS = 200
 """Groups of collapsed notifications of which a job remembers what it has counted, the newest."""
-
-_UNMARKED = Mark()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +121,11 @@ class Digests:
         positions = {a: max(known.get(a, 0), floor) for a, floor in view.floors.items()}
         heads = await self._store.heads(view.audiences)
         logs = await self._store.after(positions, limit=PAGE, now=now, type=job.data["type"])
-        marks = await self._store.marks(subscriber.user, positions)
         entries = [
             entry
-            for audience, found in logs.items()
+            for found in logs.values()
             for entry in found
-            if _waits(entry, view)
-            and entry.seq > subscriber.watermark(audience).dismissed
-            and not marks.get(audience, {}).get(entry.seq, _UNMARKED).dismissed
+            if _waits(entry, view) and not subscriber.state(entry.ref).dismissed
         ]
         ends = {a: found[-1].seq for a, found in logs.items()}
         full = {a for a, found in logs.items() if len(found) == PAGE}

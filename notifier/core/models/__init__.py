@@ -53,7 +53,15 @@ from notifier.core.models.principals import (
     Revocation,
     ServiceKey,
 )
-from notifier.core.models.subscribers import Hidden, Mark, Outline, Subscriber, View, Watermark
+from notifier.core.models.subscribers import (
+    Hidden,
+    Mark,
+    Marks,
+    Outline,
+    Subscriber,
+    View,
+    Watermark,
+)
 from notifier.core.models.times import from_rfc3339, in_milliseconds, now_ms, rfc3339
 
 __all__ = [
@@ -78,6 +86,7 @@ __all__ = [
     "IdempotencyKey",
     "Kind",
     "Mark",
+    "Marks",
     "Notification",
     "Outline",
     "Preferences",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from notifier.core.models.audiences import Ref
 from notifier.core.models.entries import Entry, Priority
 from notifier.core.models.preferences import Preferences
 
@@ -44,12 +45,18 @@ class Mark:
     dismissed: bool = False
 
 
+Marks = Mapping[str, Mapping[int, Mark]]
+"""Of one user: audience -> seq -> mark."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """What is kept per user. Without an entry in ``watermarks`` a log is untouched.
 
-    ``roles`` are those of the token that the user came with last. ``visited`` False: the user has
-    never come, a service has subscribed the user to a topic.
+    ``marks`` were read before ``watermarks``: what one of those has made pointless meanwhile may
+    still be among them, but nothing else is missing. ``roles`` are those of the token that the user
+    came with last. ``visited`` False: the user has never come, a service has subscribed the user to
+    a topic.
     """
 
     user: str
@@ -58,12 +65,20 @@ class Subscriber:
     watermarks: Mapping[str, Watermark] = field(default_factory=dict)
     roles: frozenset[str] = frozenset()
     visited: bool = True
+    marks: Marks = field(default_factory=dict)
 
     def watermark(self, audience: str) -> Watermark:
         return self.watermarks.get(audience, _UNTOUCHED)
 
+    def state(self, ref: Ref) -> State:
+        """What the user has done with the entry at this place."""
+        mark = self.marks.get(ref.audience, {}).get(ref.seq, _UNMARKED)
+        return self.watermark(ref.audience).state(ref.seq, mark)
+
 
 _UNTOUCHED = Watermark()
+
+_UNMARKED = Mark()
 
 
 class Hidden(NamedTuple):

@@ -6,10 +6,9 @@ one write each. Watermarks and marks have documents of their own, raised and set
 
 from __future__ import annotations
 
-import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, field
 
 from pymongo import DeleteMany, UpdateOne
 from pymongo.errors import DuplicateKeyError
@@ -21,32 +20,8 @@ from notifier.store.grouping import Grouping
 from notifier.store.mongo.database import AT_ONCE, TIMEOUT, Database, Document, available
 from notifier.store.preferences import preferences_from, preferences_text
 
-_WITH_WATERMARKS: Document = {
-    "$lookup": {
-        "from": "watermarks",
-        "localField": "_id",
-        "foreignField": "user",
-        "as": "watermarks",
-    }
-}
-
-
 USERS_TOGETHER = 500
-"""Subscribers read by one query; each may have some hundred watermarks."""
-
-RANGES_TOGETHER = 100
-"""Users whose marks one query looks for: each costs a plan of its own."""
-
-MAX_RANGES = 2_000
-"""Users asked about at the same time, in twenty queries side by side."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _MarksWanted:
-    """Whose marks, and behind which place of each log."""
-
-    user: str
-    above: Mapping[str, int]
+"""Subscribers read by one query; each may have some hundred watermarks and marks."""
 
 
 class MongoSubscribers:
@@ -59,12 +34,6 @@ class MongoSubscribers:
         self._marks = database["marks"]
         self._subscribers_wanted: Grouping[str, Subscriber | None] = Grouping(
             self._read_subscribers, weigh=lambda user: 1, limit=USERS_TOGETHER, patience=TIMEOUT
-        )
-        self._marks_wanted: Grouping[_MarksWanted, dict[str, dict[int, Mark]]] = Grouping(
-            self._read_marks,
-            weigh=lambda wanted: 1,
-            limit=MAX_RANGES,
-            patience=TIMEOUT,
         )
 
     async def subscriber(self, user: str) -> Subscriber | None:
@@ -164,42 +133,14 @@ class MongoSubscribers:
             if changes:
                 await self._marks.bulk_write(changes, ordered=False)
 
-    async def marks(self, user: str, above: Mapping[str, int]) -> dict[str, dict[int, Mark]]:
-        if not above:
-            return {}
-        return await self._marks_wanted.submit(_MarksWanted(user, above))
-
     async def _read_subscribers(self, users: Sequence[str]) -> list[Subscriber | None]:
-        asked = {"$match": {"_id": {"$in": list(set(users))}}}
         with available():
-            cursor = await self._subscribers.aggregate([asked, _WITH_WATERMARKS], batchSize=AT_ONCE)
-            found = await cursor.to_list()
-        subscribers = {document["_id"]: _subscriber(document) for document in found}
-        return [subscribers.get(user) for user in users]
-
-    async def _read_marks(self, wanted: Sequence[_MarksWanted]) -> list[dict[str, dict[int, Mark]]]:
-        # Behind the lowest of the places there is little that is not behind its own: marks are
-        # dropped when a watermark passes them. One range for each user is planned much faster.
-        ranges = [
-            {
-                "user": one.user,
-                "audience": {"$in": list(one.above)},
-                "seq": {"$gt": min(one.above.values())},
-            }
-            for one in wanted
-        ]
-        chunks = [
-            {"$or": ranges[i : i + RANGES_TOGETHER]} for i in range(0, len(ranges), RANGES_TOGETHER)
-        ]
-        with available():
-            found = await asyncio.gather(
-                *(self._marks.find(chunk, batch_size=AT_ONCE).to_list() for chunk in chunks)
-            )
-        rows: dict[tuple[str, str], dict[int, Mark]] = {}
-        for row in chain.from_iterable(found):
-            marks = rows.setdefault((row["user"], row["audience"]), {})
-            marks[row["seq"]] = Mark(row["read"], row["dismissed"])
-        return [_marks_behind(one, rows) for one in wanted]
+            cursor = await self._subscribers.aggregate(_about(users), batchSize=AT_ONCE)
+            rows = await cursor.to_list()
+        kept: dict[str, _Kept] = defaultdict(_Kept)
+        for row in rows:
+            kept[row.pop("user")].take(row)
+        return [_subscriber(user, kept[user]) for user in users]
 
     async def _drop_marks(self, user: str, positions: Mapping[str, int], which: Document) -> None:
         await self._marks.bulk_write(
@@ -222,25 +163,49 @@ def _fresh() -> Document:
     return {"preferences": preferences_text(fresh), "version": fresh.version}
 
 
-def _marks_behind(
-    wanted: _MarksWanted, rows: Mapping[tuple[str, str], Mapping[int, Mark]]
-) -> dict[str, dict[int, Mark]]:
-    """What this caller asked for, of all that was found for everybody."""
-    marks = {
-        audience: {
-            seq: mark for seq, mark in rows.get((wanted.user, audience), {}).items() if seq > after
-        }
-        for audience, after in wanted.above.items()
-    }
-    return {audience: found for audience, found in marks.items() if found}
+def _about(users: Collection[str]) -> list[Document]:
+    """Every row about these users, with the ``user``.
+
+    The watermarks come last: a mark that is gone was made pointless by one that is then found.
+    """
+    names = {"$in": list(set(users))}
+    of_them: Document = {"$match": {"user": names}}
+    marks = [of_them, {"$project": {"_id": 0, "purge_at": 0}}]
+    watermarks = [of_them, {"$project": {"_id": 0}}]
+    return [
+        {"$match": {"_id": names}},
+        {"$set": {"user": "$_id"}},
+        {"$unionWith": {"coll": "marks", "pipeline": marks}},
+        {"$unionWith": {"coll": "watermarks", "pipeline": watermarks}},
+    ]
 
 
-def _subscriber(document: Document) -> Subscriber:
+@dataclass(slots=True)
+class _Kept:
+    """The rows about one user: the subscriber's own, those of marks and those of watermarks."""
+
+    subscriber: Document | None = None
+    marks: dict[str, dict[int, Mark]] = field(default_factory=dict)
+    watermarks: dict[str, Document] = field(default_factory=dict)
+
+    def take(self, row: Document) -> None:
+        if "preferences" in row:
+            self.subscriber = row
+        elif "seq" in row:
+            mark = Mark(row["read"], row["dismissed"])
+            self.marks.setdefault(row["audience"], {})[row["seq"]] = mark
+        else:
+            self.watermarks[row["audience"]] = row
+
+
+def _subscriber(user: str, kept: _Kept) -> Subscriber | None:
+    document, positions = kept.subscriber, kept.watermarks
+    if document is None:
+        return None
     floors = {row["audience"]: row["floor"] for row in document["floors"]}
     floors |= {f"topic:{row['topic']}": row["floor"] for row in document["topics"]}
-    positions = {row["audience"]: row for row in document["watermarks"]}
     return Subscriber(
-        document["_id"],
+        user,
         preferences_from(document["preferences"]),
         frozenset(row["topic"] for row in document["topics"]),
         {
@@ -250,6 +215,7 @@ def _subscriber(document: Document) -> Subscriber:
         # Absent from what an earlier release wrote: only who came was kept.
         frozenset(document.get("roles", ())),
         document.get("visited", True),
+        kept.marks,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import orjson
 
-from notifier.core.models import Mark, Preferences, Ref, Subscriber, Watermark
+from notifier.core.models import Mark, Marks, Preferences, Ref, Subscriber, Watermark
 from notifier.core.ports import WatermarkField
 from notifier.errors import Conflict
 from notifier.store.preferences import preferences_from, preferences_text
@@ -66,9 +66,7 @@ _MARK = """
         read = coalesce(excluded.read, read), dismissed = max(dismissed, excluded.dismissed)
 """
 
-_MARKS = """
-    SELECT seq, read, dismissed FROM marks WHERE user = ? AND audience = ? AND seq > ? ORDER BY seq
-"""
+_MARKS = "SELECT audience, seq, read, dismissed FROM marks WHERE user = ?"
 
 
 class SqliteSubscribers:
@@ -149,19 +147,6 @@ class SqliteSubscribers:
 
         await self._database.write(work, weight=1 + len(rows))
 
-    async def marks(self, user: str, above: Mapping[str, int]) -> dict[str, dict[int, Mark]]:
-        def work(connection: sqlite3.Connection) -> dict[str, dict[int, Mark]]:
-            found = {
-                audience: {
-                    seq: Mark(None if read is None else bool(read), bool(dismissed))
-                    for seq, read, dismissed in connection.execute(_MARKS, (user, audience, seq))
-                }
-                for audience, seq in above.items()
-            }
-            return {audience: marks for audience, marks in found.items() if marks}
-
-        return await self._database.read(work)
-
 
 def _subscriber(connection: sqlite3.Connection, user: str) -> Subscriber | None:
     row = connection.execute(_SUBSCRIBER, (user,)).fetchone()
@@ -180,7 +165,16 @@ def _subscriber(connection: sqlite3.Connection, user: str) -> Subscriber | None:
         },
         frozenset(orjson.loads(roles)),
         bool(visited),
+        _marks(connection, user),
     )
+
+
+def _marks(connection: sqlite3.Connection, user: str) -> Marks:
+    marks: dict[str, dict[int, Mark]] = {}
+    for audience, seq, read, dismissed in connection.execute(_MARKS, (user,)):
+        mark = Mark(None if read is None else bool(read), bool(dismissed))
+        marks.setdefault(audience, {})[seq] = mark
+    return marks
 
 
 def _fresh() -> tuple[str, int]:

@@ -84,7 +84,6 @@ def calls(store: Store, clock: Clock) -> list[Callable[[], Awaitable[object]]]:
         lambda: store.subscriber("me"),
         lambda: store.welcome("me", {}),
         lambda: store.raise_watermark("me", "read", {"everyone": 1}),
-        lambda: store.marks("me", {"everyone": 0}),
         lambda: store.key("k"),
         lambda: store.ping(),
     ]
