@@ -27,6 +27,7 @@ from typing import TypeVar
 import orjson
 
 from benchmarks.crowd import STAMP_DIGITS, Crowd, Speech
+from benchmarks.machine import cores
 from benchmarks.peer import FLOOR, KINDS, NODE, NOTIFIER, PEERS, STOCK, Kind, Peer, install
 from benchmarks.report import Figures, Report
 from notifier.http.tokens import TokenRules, sign
@@ -152,14 +153,6 @@ def _delays(of: str, delays: Sequence[float]) -> Figures:
 # The machine
 
 
-def _cores() -> tuple[int, int]:
-    """One for the server, one for the clients."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise SystemExit("Two cores are needed: one for the server, one for its clients.")
-    return cores[0], cores[-1]
-
-
 def _raise_file_limit() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = WARM + MANY + SPARE_FILES
@@ -188,7 +181,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     _raise_file_limit()
-    server_core, client_core = _cores()
+    server_core, client_core = cores()
     install()
     speeches = [speech(user) for user in range(MANY)]
     report = Report(NOTIFIER.name)

@@ -32,6 +32,7 @@ from typing import Any
 from pymongo import AsyncMongoClient, monitoring
 from pymongo.asynchronous.database import AsyncDatabase
 
+from benchmarks import machine
 from notifier.core.feed import Feed
 from notifier.core.models import EVERYONE, PUBLISH, Cursor, Principal, first_seq, now_ms
 from notifier.core.publishing import Publisher
@@ -45,7 +46,6 @@ from tests.servers import Mongod
 Document = dict[str, Any]
 
 DATABASE = "bench"
-TICKS = os.sysconf("SC_CLK_TCK")
 CACHE_GIGABYTES = "2"
 
 ROLES, ROLE_ENTRIES = 20, 1_000
@@ -291,12 +291,12 @@ class Bench:
         people = [self._somebody() for _ in range(self._rounds)]
         self._commands.clear()
         taken: list[float] = []
-        cpu, server_cpu = time.process_time(), self._server_cpu()
+        cpu, server_cpu = time.process_time(), machine.cpu(self._server.pid)
         for somebody in people:
             started = time.perf_counter()
             await work(somebody)
             taken.append(time.perf_counter() - started)
-        cpu, server_cpu = time.process_time() - cpu, self._server_cpu() - server_cpu
+        cpu, server_cpu = time.process_time() - cpu, machine.cpu(self._server.pid) - server_cpu
         cuts = statistics.quantiles(taken, n=100)
         figures = " | ".join(
             f"{seconds * 1e3:.2f} ms" for seconds in (cuts[49], cuts[94], cuts[98])
@@ -304,11 +304,6 @@ class Bench:
         each = len(self._commands.asked) / self._rounds
         used = f"{cpu / self._rounds * 1e3:.2f} ms | {server_cpu / self._rounds * 1e3:.2f} ms"
         print(f"| {name} | {figures} | {each:g} | {used} |", flush=True)
-
-    def _server_cpu(self) -> float:
-        """Seconds of CPU that mongod has used so far."""
-        stat = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / TICKS
 
     def _somebody(self) -> Principal:
         number = self._chance.randrange(self._users)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from benchmarks.machine import cpu, on_core
 from tests.servers import node
 
 REPOSITORY = Path(__file__).parent.parent
 PEERS = Path(__file__).parent / "peers"
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Peer:
     """A running server. Use as a context: it ends with the block."""
 
     def __init__(self, kind: Kind, core: int, environment: Mapping[str, str]) -> None:
-        self._process = _start_on(core, kind.command, {**os.environ, **environment})
+        with on_core(core):
+            self._process = _start(kind.command, {**os.environ, **environment})
         self.port = int(self._read())
 
     def __enter__(self) -> Peer:
@@ -75,8 +76,7 @@ class Peer:
 
     def cpu(self) -> float:
         """Seconds of CPU that it has used so far, in all its threads."""
-        stat = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / TICKS
+        return cpu(self._process.pid)
 
     def memory(self) -> int:
         """Bytes of memory that it holds once its garbage is collected."""
@@ -92,20 +92,12 @@ class Peer:
         return line
 
 
-def _start_on(
-    core: int, command: Sequence[str], environment: Mapping[str, str]
-) -> subprocess.Popen[str]:
-    """Start a process whose threads, all of them, stay on one core."""
-    ours = os.sched_getaffinity(0)  # a child inherits it from its first moment
-    os.sched_setaffinity(0, {core})
-    try:
-        return subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    finally:
-        os.sched_setaffinity(0, ours)
+def _start(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )

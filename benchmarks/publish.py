@@ -1,254 +1,227 @@
-"""How fast a notification is accepted and delivered: ``make bench``, about a minute.
+"""A notification's way through a whole service, beside Node: ``make bench-publish``, four minutes.
 
-A real server in a process of its own is measured over its public interfaces, once on SQLite and
-once on MongoDB with Redis. Publishers and readers share the machine with it, and on two cores with
-each other: the figures compare changes to Notifier, they are no limits.
+Two services do the same over HTTP, each in one process: Notifier, and one on Node with socket.io,
+its Redis adapter and MongoDB (``peers/publishing.mjs``). Both verify the publisher's token, check
+the notification, store it (``w: majority``, journaled), send it to the WebSockets of its user
+through Redis, and answer 201. They take turns on the same MongoDB and Redis, three times, each time
+on an empty database. What is measured has a core of its own; clients and databases have the other.
+A stretch ends when everything is accepted *and* delivered; what is stored is counted afterwards.
 
-publishes/s    accepted (durable) by HTTP from 32 publishers at once, to 1,000 users
-cpu/publish    CPU time of the server for each of these
-p50, p99       from before the POST until the notification has reached its user's WebSocket, at a
-               quiet 100 publishes a second
-deliveries/s   notifications to everyone, written to 500 WebSockets
-cpu/delivery   CPU time of the server for each of these
+The two services, with 500 users on a WebSocket each:
+
+rate       accepted and delivered in a second, with 32 publishers who ask again when answered
+CPU        CPU time of the service for each of these: all that its process used
+p50, p99   from before the request until its user has the notification, in the same stretch: the
+           goals are for these. ``at 200/s`` is the same when so many a second are published
+generator, MongoDB, Redis
+           CPU time of the others for each notification: they share a core
+core       how much of its core the service used: near 100 %, it was the service that held up
+
+Notifier alone, CPU in relation to a notification by itself on one node:
+
+batch      500 notifications in each call of ``POST /v1/notifications/batch``, four calls at a time
+queue      handed over to ``notifier.Publisher`` in Redis by another process
+N nodes    the sum of all nodes; users and publishers are spread evenly over them, and most
+           notifications are published on another node than their user is on
+elsewhere  a node whose own users get nothing, beside the one that has all the traffic
+SQLite     one node without MongoDB and Redis; once
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import contextlib
 import os
 import platform
-import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
-import aiohttp
-import orjson
-
-from notifier.core.models import PUBLISH
-from notifier.http.tokens import TokenRules, sign
-from notifier.store import open_store
-from tests.servers import Mongod, NotifierProcess, Valkey, until
-
-SECRET = "a-long-enough-secret-for-measuring"
-RULES = TokenRules(secrets=(SECRET,))
-UNLIMITED = {
-    "NOTIFIER_JWT_SECRET": SECRET,
-    "NOTIFIER_LOG__LEVEL": "warning",
-    "NOTIFIER_LIMITS__PUBLISHES_PER_SECOND": "0",
-    "NOTIFIER_LIMITS__REQUESTS_PER_MINUTE": "0",
-}
+from benchmarks.machine import cores, cpu
+from benchmarks.peer import install
+from benchmarks.report import Figures, Goal, Report
+from benchmarks.services import notifier, on_node
+from benchmarks.site import Make, Site, delays
+from benchmarks.traffic import Traffic, notification, stamp
+from notifier.publisher import Publisher
+from tests.servers import NotifierProcess
 
 PUBLISHERS = 32
-USERS = 1_000
-LOAD_SECONDS = 5.0
+BATCHERS = 4
+RATE = 200
+"""Notifications a second that leave both services idle for most of the time."""
 
-QUIET_READERS = 50
-QUIET_RATE = 100
-QUIET_SECONDS = 5.0
+NOTIFIER, NODE, SQLITE = "Notifier", "Node", "SQLite"
+BATCH, QUEUE = "batch", "queue"
+HERE, ELSEWHERE = "all traffic", "elsewhere"
 
-CROWD = 500
-BROADCASTS = 100
 
-TICKS = os.sysconf("SC_CLK_TCK")
+def on(nodes: int) -> str:
+    """The name of what so many nodes do together."""
+    return "1 node" if nodes == 1 else f"{nodes} nodes"
+
+
+GOALS = (
+    Goal("rate", NOTIFIER, NODE, at_least=1.5),
+    Goal("CPU", NOTIFIER, NODE, at_most=0.6),
+    Goal("p50", NOTIFIER, NODE, at_most=1.0),
+    Goal("p99", NOTIFIER, NODE, at_most=1.0),
+    Goal("CPU", BATCH, NOTIFIER, at_most=0.25),
+    Goal("CPU", QUEUE, NOTIFIER, at_most=0.25),
+    Goal("CPU", on(2), on(1), at_most=1.15),
+    Goal("CPU", on(4), on(1), at_most=1.15),
+    Goal("CPU", ELSEWHERE, HERE, at_most=0.1),
+)
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What one configuration achieved. Times in seconds."""
+class Plan:
+    """How much is done. ``seconds``: of each stretch; ``queued``: notifications by the queue."""
 
-    publishes: float
-    publish_cpu: float
-    p50: float
-    p99: float
-    deliveries: float
-    delivery_cpu: float
+    rounds: int = 3
+    users: int = 500
+    warm_seconds: float = 1.5
+    seconds: float = 5.0
+    queued: int = 20_000
+    nodes: Sequence[int] = (1, 2, 4)
 
 
-class Reader:
-    """A user with an open page: counts what arrives, and hands it on."""
-
-    def __init__(self, on_entry: Callable[[bytes], None]) -> None:
-        self.received = 0
-        self._on_entry = on_entry
-        self._task: asyncio.Task[None] | None = None
-
-    async def open(self, session: aiohttp.ClientSession, user: str) -> None:
-        """Connect as this user; returns when everything missed has come."""
-        self._socket = await session.ws_connect("/socket.io/?EIO=4&transport=websocket")
-        token = sign(RULES, user, lifetime=600)
-        await self._socket.send_str("40/notifications," + orjson.dumps({"token": token}).decode())
-        async for message in self._socket:
-            if message.data.startswith('42/notifications,["synced"'):
-                break
-        self._task = asyncio.create_task(self._read())
-
-    async def close(self) -> None:
-        await self._socket.close()
-        if self._task is not None:
-            await self._task
-
-    async def _read(self) -> None:
-        start = '42/notifications,["notification",'
-        async for message in self._socket:
-            if message.data.startswith(start):
-                self.received += 1
-                self._on_entry(message.data[len(start) : -1])
-            elif message.data == "2":
-                await self._socket.send_str("3")
+QUICK = Plan(rounds=1, users=20, warm_seconds=0.2, seconds=0.3, queued=200, nodes=(1, 2))
+"""Shows that everything works; its figures say nothing."""
 
 
 class Bench:
-    """The measurements of one running server."""
+    """All measurements on one site."""
 
-    def __init__(self, server: NotifierProcess, session: aiohttp.ClientSession) -> None:
-        self._server = server
-        self._session = session
-        token = sign(RULES, "bench", lifetime=600, scopes=[PUBLISH])
-        self._headers = {"Authorization": f"Bearer {token}"}
+    def __init__(self, site: Site, plan: Plan, report: Report) -> None:
+        self._site = site
+        self._plan = plan
+        self._report = report
 
-    async def figures(self) -> Figures:
-        await self._load(1.0)  # until caches and connections are warm
-        publishes, publish_cpu = await self._load(LOAD_SECONDS)
-        latencies = await self._latencies()
-        deliveries, delivery_cpu = await self._broadcast()
-        return Figures(
-            publishes=publishes,
-            publish_cpu=publish_cpu,
-            p50=statistics.median(latencies),
-            p99=statistics.quantiles(latencies, n=100)[98],
-            deliveries=deliveries,
-            delivery_cpu=delivery_cpu,
-        )
+    async def service(self, name: str, make: Make) -> None:
+        """One of the two services; Notifier also in bulk."""
+        async with self._site.running(make) as services:
+            with Traffic() as traffic:
+                self._singles(name, services[0], traffic)
+                accepted = traffic.accepted
+            if name == NOTIFIER:
+                accepted += self._batches(services) + self._queue(services)
+            stored = await self._site.stored()
+            assert stored == accepted, f"{accepted} were accepted, {stored} are stored"
 
-    async def _load(self, seconds: float) -> tuple[float, float]:
-        """Publishes a second, and server CPU for each."""
-        started, cpu, count = time.monotonic(), self._cpu(), 0
+    async def alone(self) -> None:
+        """Notifier on SQLite."""
+        async with self._site.running_alone(notifier) as service:
+            with Traffic() as traffic:
+                self._singles(SQLITE, service, traffic)
 
-        async def publish() -> None:
-            nonlocal count
-            while time.monotonic() - started < seconds:
-                count += 1
-                await self._publish(f"user:{count % USERS}")
+    async def together(self) -> None:
+        """Several nodes of Notifier."""
+        async with self._site.running(notifier, max(self._plan.nodes)) as nodes:
+            for count in self._plan.nodes:
+                self._spread(nodes[:count])
+            self._elsewhere(*nodes[:2])
 
-        await asyncio.gather(*(publish() for _ in range(PUBLISHERS)))
-        return count / (time.monotonic() - started), (self._cpu() - cpu) / count
+    def _singles(self, name: str, service: NotifierProcess, traffic: Traffic) -> None:
+        self._enter(traffic, [service], PUBLISHERS)
+        loaded = self._press([service], traffic)
+        quiet = traffic.pace(RATE, self._plan.seconds)
+        self._report.add(name, loaded | delays(quiet, f" at {RATE}/s"))
 
-    async def _latencies(self) -> list[float]:
-        """Seconds from the POST to the reader, at a quiet rate."""
-        latencies: list[float] = []
+    def _batches(self, services: Sequence[NotifierProcess]) -> int:
+        with Traffic() as traffic:
+            self._enter(traffic, services, BATCHERS)
+            work = partial(traffic.press_batches, self._plan.seconds)
+            self._report.add(BATCH, self._site.figures(services, work))
+            return traffic.accepted
 
-        def arrived(entry: bytes) -> None:
-            latencies.append(time.monotonic() - orjson.loads(entry)["data"]["at"])
+    def _queue(self, services: Sequence[NotifierProcess]) -> int:
+        users, count = self._site.users(self._plan.users), self._plan.queued
+        with Traffic() as traffic, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+            traffic.read(services[0].port, users)
+            # The first makes the process, and each user's log.
+            elsewhere.submit(hand_over, self._site.redis_url, users, len(users)).result()
+            traffic.receive(len(users))
+            handed = elsewhere.submit(hand_over, self._site.redis_url, users, count)
+            figures = self._site.figures(services, partial(traffic.receive, count))
+            figures["generator"] += handed.result() / count
+            self._report.add(QUEUE, figures)
+            return traffic.accepted
 
-        total = int(QUIET_RATE * QUIET_SECONDS)
-        async with self._readers(QUIET_READERS, "reader-{}", arrived), asyncio.TaskGroup() as group:
-            started = time.monotonic()
-            for number in range(total):
-                await asyncio.sleep(started + number / QUIET_RATE - time.monotonic())
-                user = f"user:reader-{number % QUIET_READERS}"
-                group.create_task(self._publish(user, at=time.monotonic()))
+    def _spread(self, nodes: Sequence[NotifierProcess]) -> None:
+        with Traffic() as traffic:
+            self._enter(traffic, nodes, PUBLISHERS)
+            self._report.add(on(len(nodes)), self._press(nodes, traffic))
 
-            async def all_arrived() -> bool:
-                return len(latencies) == total
+    def _elsewhere(self, here: NotifierProcess, elsewhere: NotifierProcess) -> None:
+        with Traffic() as traffic:
+            idle = self._site.users(self._plan.users)
+            traffic.read(elsewhere.port, idle, addressed=False)
+            self._enter(traffic, [here], PUBLISHERS)
+            before, accepted = cpu(elsewhere.pid), traffic.accepted
+            figures = self._press([here], traffic)
+            each = (cpu(elsewhere.pid) - before) / (traffic.accepted - accepted)
+            self._report.add(HERE, figures)
+            self._report.add(ELSEWHERE, {"CPU": each})
 
-            await until(all_arrived, what="all notifications to arrive")
-        return latencies
+    def _enter(self, traffic: Traffic, nodes: Sequence[NotifierProcess], publishers: int) -> None:
+        """Spread users and publishers over the nodes, and let everything get warm."""
+        users = self._site.users(self._plan.users)
+        for number, node in enumerate(nodes):
+            traffic.read(node.port, users[number :: len(nodes)])
+            traffic.publish_at(node.port, publishers // len(nodes))
+        traffic.press(self._plan.warm_seconds)
 
-    async def _broadcast(self) -> tuple[float, float]:
-        """Deliveries a second to a crowd, and server CPU for each."""
-        async with self._readers(CROWD, "crowd-{}", lambda entry: None) as crowd:
-
-            async def all_arrived() -> bool:
-                return all(reader.received == BROADCASTS for reader in crowd)
-
-            started, cpu = time.monotonic(), self._cpu()
-            for _ in range(BROADCASTS):
-                await self._publish("everyone")
-            await until(all_arrived, what="all broadcasts to arrive")
-            count = CROWD * BROADCASTS
-            return count / (time.monotonic() - started), (self._cpu() - cpu) / count
-
-    @contextlib.asynccontextmanager
-    async def _readers(
-        self, count: int, name: str, on_entry: Callable[[bytes], None]
-    ) -> AsyncIterator[list[Reader]]:
-        readers = [Reader(on_entry) for _ in range(count)]
-        try:
-            for number, reader in enumerate(readers):
-                await reader.open(self._session, name.format(number))
-            yield readers
-        finally:
-            await asyncio.gather(*(reader.close() for reader in readers))
-
-    async def _publish(self, to: str, **data: float) -> None:
-        body = {"to": to, "title": "Ada sent you a message", "body": "Lunch at one?", "data": data}
-        async with self._session.post(
-            "/v1/notifications", data=orjson.dumps(body), headers=self._headers
-        ) as answer:
-            assert answer.status == 201, await answer.text()
-
-    def _cpu(self) -> float:
-        """Seconds of CPU that the server has used so far."""
-        stat = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(stat[11]) + int(stat[12])) / TICKS
+    def _press(self, nodes: Sequence[NotifierProcess], traffic: Traffic) -> Figures:
+        return self._site.figures(nodes, partial(traffic.press, self._plan.seconds))
 
 
-async def measure(folder: Path, env: dict[str, str]) -> Figures:
-    """All figures of a server with these settings."""
-    if "MONGODB_URI" in env:
-        store = await open_store(env["MONGODB_URI"])
-        await store.migrate()
-        await store.close()
-    server = NotifierProcess(folder, UNLIMITED | env)
-    await server.start()
-    try:
-        connector = aiohttp.TCPConnector(limit=0)
-        headers = {"Content-Type": "application/json"}
-        async with aiohttp.ClientSession(
-            server.url, connector=connector, headers=headers
-        ) as session:
-            return await Bench(server, session).figures()
-    finally:
-        await server.kill()
+def hand_over(url: str, users: Sequence[str], count: int) -> float:
+    """Publish by the queue, in a process of its own; returns its seconds of CPU."""
+
+    def notifications() -> Iterator[Mapping[str, Any]]:
+        for number in range(count):
+            yield notification(users[number % len(users)], f"{stamp():016}")
+
+    async def publish() -> None:
+        async with Publisher(url, name="bench") as publisher:
+            await publisher.publish_many(notifications())
+
+    before = time.process_time()
+    asyncio.run(publish())
+    return time.process_time() - before
 
 
 async def main() -> None:
-    print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores")
-    print(
-        f"{'':<16}{'publishes/s':>12}{'cpu/publish':>13}{'p50':>9}{'p99':>9}"
-        f"{'deliveries/s':>14}{'cpu/delivery':>14}"
-    )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        show("SQLite", await measure(folder / "sqlite", {}))
-        mongod, valkey = Mongod(folder / "mongod"), Valkey(folder / "valkey")
-        try:
-            await mongod.start()
-            await valkey.start()
-            show(
-                "MongoDB + Redis",
-                await measure(
-                    folder / "mongodb",
-                    {"MONGODB_URI": mongod.uri, "REDIS_URL": valkey.url},
-                ),
-            )
-        finally:
-            for server in (mongod, valkey):
-                if server.is_running:
-                    await server.kill()
+    plan = _plan()
+    install()
+    service_core, other_core = cores()
+    os.sched_setaffinity(0, {other_core})
+    report = Report(NOTIFIER)
+    with tempfile.TemporaryDirectory(prefix="notifier-bench-") as folder:
+        async with Site(Path(folder), service_core) as site:
+            bench = Bench(site, plan, report)
+            for number in range(plan.rounds):
+                await bench.service(NOTIFIER, notifier)
+                await bench.service(NODE, on_node)
+                await bench.together()
+                load = os.getloadavg()[0]
+                print(f"round {number + 1} of {plan.rounds} done, load {load:.1f}", flush=True)
+            await bench.alone()
+    print(f"{platform.python_implementation()} {platform.python_version()}, medians of all rounds")
+    print("\n".join(["", *report.medians(), "", *report.goals(GOALS)]))
 
 
-def show(name: str, found: Figures) -> None:
-    print(
-        f"{name:<16}{found.publishes:>12,.0f}{found.publish_cpu * 1e6:>10,.0f} us"
-        f"{found.p50 * 1e3:>6.1f} ms{found.p99 * 1e3:>6.1f} ms"
-        f"{found.deliveries:>14,.0f}{found.delivery_cpu * 1e6:>11,.1f} us",
-        flush=True,
-    )
+def _plan() -> Plan:
+    parser = argparse.ArgumentParser(description="A notification's way through a whole service.")
+    parser.add_argument("--quick", action="store_true", help="only show that everything works")
+    return QUICK if parser.parse_args().quick else Plan()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from typing import ClassVar, Self
 
 import orjson
 
-from benchmarks.publish import RULES, TICKS, UNLIMITED
+from benchmarks.machine import cpu
+from benchmarks.services import RULES, UNLIMITED
 from notifier.core.models import PUBLISH
 from notifier.http.tokens import sign
 from tests.servers import NotifierProcess
@@ -34,12 +35,6 @@ PATIENCE = 60
 
 AT_ONCE = 64
 """Readers that connect at the same time."""
-
-SETTINGS = {
-    **UNLIMITED,
-    "NOTIFIER_LIMITS__CONNECTS_PER_ADDRESS": "0",
-    "NOTIFIER_LIMITS__CONNECTIONS_PER_ADDRESS": "0",
-}
 
 
 class Reader(ABC):
@@ -202,13 +197,13 @@ class Bench:
     def measure(self, kind: type[Reader], readers: int, broadcasts: int) -> tuple[float, float]:
         """Seconds of CPU for a connect, and for a delivery."""
         with Crowd(kind, self._server.port) as crowd:
-            before = self._cpu()
+            before = cpu(self._server.pid)
             crowd.enter(readers)
-            connected = self._cpu()
+            connected = cpu(self._server.pid)
             for number in range(1, broadcasts + 1):
                 self._publish()
                 crowd.receive(number)
-            delivered = self._cpu()
+            delivered = cpu(self._server.pid)
         return (connected - before) / readers, (delivered - connected) / (readers * broadcasts)
 
     def _publish(self) -> None:
@@ -219,17 +214,11 @@ class Bench:
         text = answer.read()
         assert answer.status == 201, text
 
-    def _cpu(self) -> float:
-        """Seconds of CPU time the server has used so far."""
-        stat = Path(f"/proc/{self._server.pid}/stat").read_text()
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / TICKS
-
 
 async def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="notifier-bench-") as folder:
-        server = NotifierProcess(Path(folder), env=SETTINGS)
+        server = NotifierProcess(Path(folder), env=UNLIMITED)
         await server.start()
         try:
             bench = Bench(server)
