@@ -21,8 +21,8 @@ Notifier alone, CPU in relation to a notification by itself on one node:
 
 batch      500 notifications in each call of ``POST /v1/notifications/batch``, four calls at a time
 queue      handed over to ``notifier.Publisher`` in Redis by another process
-N nodes    the sum of all nodes; users and publishers are spread evenly over them, and most
-           notifications are published on another node than their user is on
+N nodes    the sum of all nodes; users and the 32 publishers are spread evenly over them, and who
+           publishes to whom is left to chance
 elsewhere  a node whose own users get nothing, beside the one that has all the traffic
 SQLite     one node without MongoDB and Redis; once
 """

@@ -10,4 +10,6 @@ the peer reads is a command:
     collect     collect garbage, then write a line
 
 It ends when there is nothing more to read.
+
+`publishing.mjs` is no such peer but a whole service, which is asked over HTTP like Notifier.
 """
