@@ -34,7 +34,7 @@ async def _look(request: web.Request, since: Cursor | None) -> dict[str, Any]:
 
     async def look() -> dict[str, Any]:
         visit = await services.feed.visit(await services.authenticator.recheck(request[CALLER]))
-        return await services.feed.missed(visit, since)
+        return _told(visit, await services.feed.missed(visit, since))
 
     return await services.readers.in_turn(look)
 
@@ -45,7 +45,7 @@ async def _await_news(request: web.Request, since: Cursor, wait: float) -> dict[
     reader = Poll(request[CALLER])
 
     async def look(visit: Visit) -> tuple[Visit, dict[str, Any]]:
-        return visit, await feed.missed(visit, since)
+        return visit, _told(visit, await feed.missed(visit, since))
 
     async with readers.admit(request, reader):
         visit, answer = await readers.settle(reader, look)
@@ -54,7 +54,12 @@ async def _await_news(request: web.Request, since: Cursor, wait: float) -> dict[
         if reader.has_changed:
             return (await readers.settle(reader, look))[1]
         news = reader.behind(Cursor.parse(answer["cursor"]))
-        return await readers.in_turn(lambda: feed.answer(visit, news))
+        return _told(visit, await readers.in_turn(lambda: feed.answer(visit, news)))
+
+
+def _told(visit: Visit, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer with the preferences: no event tells of them to who polls."""
+    return {**answer, "preferences": visit.subscriber.preferences.as_dict()}
 
 
 class Poll(Reader):
@@ -126,7 +131,7 @@ def _answer(request: web.Request, answer: Mapping[str, Any]) -> web.Response:
 
 
 def _is_news(request: web.Request, answer: Mapping[str, Any]) -> bool:
-    """Whether the reader should hear of it at once: entries, or other counts than it knows."""
+    """Whether the reader should hear of it at once: entries, or another state than it knows."""
     if answer["items"] or answer["removed"] or not answer["recovered"]:
         return True
     known = request.if_none_match
@@ -134,7 +139,8 @@ def _is_news(request: web.Request, answer: Mapping[str, Any]) -> bool:
 
 
 def _tag(answer: Mapping[str, Any]) -> str:
-    """Stands for the reader's place and counts; the same on every node."""
+    """Stands for the reader's place, counts and preferences; the same on every node."""
     place = sorted(Cursor.parse(answer["cursor"]).items())
-    state = orjson.dumps([place, answer["unread"], answer["unseen"]])
+    version = answer["preferences"]["version"]
+    state = orjson.dumps([place, answer["unread"], answer["unseen"], version])
     return hashlib.sha256(state).hexdigest()[:32]

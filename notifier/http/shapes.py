@@ -184,6 +184,7 @@ ANSWERS: dict[str, Shape] = {
                 "description": "False: too much was missed, or other logs are yours now; nothing "
                 "is repeated here, read your feed anew.",
             },
+            "preferences": ref("Preferences"),
             **_COUNTS,
         }
     ),

@@ -75,6 +75,7 @@ async def test_a_first_poll_tells_where_the_reader_stands(api: Api) -> None:
         "removed": [],
         "cursor": page["cursor"],
         "recovered": True,
+        "preferences": (await api("GET", "/v1/preferences", user="ada")).json,
         **counted(1, 1),
     }
 
@@ -225,6 +226,20 @@ async def test_the_tag_tells_of_changes_between_two_polls(api: Api) -> None:
     await api("POST", "/v1/feed/read", user="ada", json={"ids": ids})
     answer = await poll(api, first.json["cursor"], LONG, known=first.headers["ETag"])
     assert (answer.status, answer.json["unread"]) == (200, 0)
+
+
+async def test_new_preferences_are_news(node: Node, api: Api) -> None:
+    """Also when they change neither entries nor counts; they come with the answer."""
+    answer = await poll(api)
+    since, tag = answer.json["cursor"], answer.headers["ETag"]
+    async with waiting(node, api, since, known=tag) as polling:
+        change = {"sound": not answer.json["preferences"]["sound"]}
+        changed = await api("PATCH", "/v1/preferences", user="ada", json=change)
+        told = await polling
+    assert told.json["preferences"] == changed.json
+    later = await poll(api, since, known=tag)
+    assert (later.status, later.json["preferences"]) == (200, changed.json)
+    assert (await poll(api, since, known=later.headers["ETag"])).status == 304
 
 
 async def test_missed_entries_are_told_whatever_the_tag(api: Api) -> None:

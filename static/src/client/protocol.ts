@@ -67,6 +67,11 @@ export interface SyncAnswer extends Counts {
   recovered: boolean;
 }
 
+/** The answer of a poll, to whom no event tells of preferences. */
+export interface PollAnswer extends SyncAnswer {
+  preferences?: Preferences;
+}
+
 /** What another device of the same user did. Absent fields mean: nothing of that kind. */
 export interface StateChange {
   read?: readonly string[];

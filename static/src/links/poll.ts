@@ -1,4 +1,4 @@
-import type { SyncAnswer } from "../client/protocol.ts";
+import type { PollAnswer } from "../client/protocol.ts";
 import { Deadline } from "./deadline.ts";
 import { type Opening, httpLink } from "./http.ts";
 
@@ -12,10 +12,12 @@ const PAUSE_MS = 1_000;
 /** A link by long polling, for networks that let nothing pass but short answers. */
 export const pollLink = httpLink({ transport: "poll", gapless: true }, async (opening) => {
   let news = await ask(opening, { since: opening.since, wait: 0 });
+  let version = news.answer?.preferences?.version;
   opening.opened();
   while (!opening.signal.aborted) {
     if (news.answer) {
-      tell(opening, news.answer);
+      tell(opening, news.answer, version);
+      version = news.answer.preferences?.version;
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
     news = await ask(opening, { since: news.cursor, wait: WAIT }, news);
@@ -29,7 +31,7 @@ interface Question {
 
 interface News {
   /** Undefined: there is nothing new. */
-  answer: SyncAnswer | undefined;
+  answer: PollAnswer | undefined;
   cursor: string | undefined;
   /** Stands for the answer, in the next question. */
   tag: string | null;
@@ -41,7 +43,7 @@ async function ask({ rest, signal }: Opening, question: Question, last?: News): 
   try {
     const response = await rest.get("feed/poll", question, { headers, signal: deadline.signal });
     if (last && response.status === 304) return { ...last, answer: undefined };
-    const answer = (await response.json()) as SyncAnswer;
+    const answer = (await response.json()) as PollAnswer;
     return { answer, cursor: answer.cursor, tag: response.headers.get("ETag") };
   } finally {
     deadline.end();
@@ -49,8 +51,10 @@ async function ask({ rest, signal }: Opening, question: Question, last?: News): 
 }
 
 /** Each answer is told like a short connection: what was missed, and `synced`. */
-function tell(opening: Opening, { items, removed = [], cursor, unread, unseen, recovered }: SyncAnswer): void {
+function tell(opening: Opening, answer: PollAnswer, version: number | undefined): void {
+  const { items, removed = [], cursor, unread, unseen, recovered, preferences } = answer;
   for (const entry of items) opening.event("notification", entry);
   if (removed.length) opening.event("removed", { ids: removed });
-  opening.event("synced", { cursor, counts: { unread, unseen }, recovered });
+  if (preferences && preferences.version !== version) opening.event("preferences", preferences);
+  opening.event("synced", { cursor, counts: { unread, unseen }, recovered, ...(preferences && { preferences }) });
 }

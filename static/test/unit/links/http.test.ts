@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
+import type { Synced } from "../../../src/client/protocol.ts";
 import type { Link, LinkFactory } from "../../../src/links/link.ts";
 import { pollLink } from "../../../src/links/poll.ts";
 import { sseLink } from "../../../src/links/sse.ts";
@@ -198,6 +200,26 @@ test("nothing new is asked again at once, with the same words, and not told", as
     3, before.url, before.headers.get("If-None-Match"),
   ]);
   expect(heard()).toEqual([]);
+});
+
+test("preferences that changed between two answers are told before `synced`", async () => {
+  const before = { ...DEFAULT_PREFERENCES, version: 3 };
+  const after = { ...before, version: 4, sound: !before.sound };
+  await (await open(pollLink)).answer(answered([], "user:42=17", { preferences: before }));
+  for (const [preferences, names] of [
+    [before, ["synced"]],
+    [after, ["preferences", "synced"]],
+    [after, ["synced"]],
+  ] as const) {
+    told.length = 0;
+    await vi.advanceTimersByTimeAsync(1_000);
+    await asked.at(-1)!.answer(answered([], "user:42=17", { preferences }));
+    const events = heard();
+    expect(events.map(([name]) => name)).toEqual(names);
+    for (const [name, payload] of events) {
+      expect(name === "synced" ? (payload as Synced).preferences : payload).toEqual(preferences);
+    }
+  }
 });
 
 test("after news a poll waits a second, so that a burst comes together", async () => {
