@@ -8,7 +8,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.topics import Topics
-from notifier.core.types import TypeCatalogue
+from notifier.core.types import NotificationType, TypeCatalogue
 from notifier.core.validity import Validity
 from notifier.errors import Overloaded, StoreUnavailable
 from notifier.http.auth import TokenAuthenticator
@@ -49,6 +49,9 @@ from notifier.realtime.rooms import Rooms
 from notifier.realtime.server import SocketServer
 from notifier.resources import client_folder
 from notifier.store import open_store
+
+if TYPE_CHECKING:
+    from notifier.queue.amqp.consumer import Consumer as AmqpConsumer
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +103,9 @@ class Node:
         self.readers = self._readers()
         await self._stack.enter_async_context(_background(self.readers.run()))
         self.inlet = self._open_inlet()
+        self.intake = Intake(self.publisher)
         self.queue = self._open_queue()
+        self.amqp = self._open_amqp()
         self.runner = self._open_runner(bus)
         await self._stack.enter_async_context(_background(self._purge_forever()))
         revalidation = Revalidation(self.hub, self.validity)
@@ -194,18 +199,21 @@ class Node:
         return inlet
 
     def _open_queue(self) -> Consumer | None:
-        redis = self.config.redis
-        if redis.url is None or not self.config.queue.in_server:
+        if not self.config.queue.in_server:
             return None
-        consumer = Consumer(
-            redis.url,
-            Intake(self.publisher),
-            self._types,
-            prefix=redis.channel,
-            verify_tls=redis.verify_tls,
-        )
-        consumer.start()
-        self._stack.push_async_callback(consumer.close)
+        consumer = redis_consumer(self.config, self.intake, self._types)
+        if consumer is not None:
+            consumer.start()
+            self._stack.push_async_callback(consumer.close)
+        return consumer
+
+    def _open_amqp(self) -> AmqpConsumer | None:
+        if not self.config.queue.in_server:
+            return None
+        consumer = amqp_consumer(self.config, self.intake, self.store)
+        if consumer is not None:
+            consumer.start()
+            self._stack.push_async_callback(consumer.close)
         return consumer
 
     def _open_runner(self, bus: Bus) -> Runner | None:
@@ -262,8 +270,8 @@ class Node:
             parts["redis"] = self.channels.metrics
         if self.inlet is not None:
             parts["inlet"] = self.inlet.metrics
-        if self.queue is not None:
-            parts["queue"] = self.queue.intake.metrics
+        if self.queue is not None or self.amqp is not None:
+            parts["queue"] = self.intake.metrics
         if self.runner is not None:
             parts["jobs"] = self.runner.metrics
         counters = [
@@ -281,6 +289,7 @@ class Node:
             *_engine_metrics(self.server.eio.metrics),
             *self._gauges(),
             *(_queue_gauges(self.queue) if self.queue is not None else ()),
+            *(_amqp_gauges(self.amqp) if self.amqp is not None else ()),
         ]
 
     def _gauges(self) -> Sequence[Metric]:
@@ -305,6 +314,26 @@ class Node:
                 await self.store.purge(now_ms())
             except Exception:
                 logger.exception("removing expired entries failed")
+
+
+def redis_consumer(
+    config: Config, intake: Intake, types: Mapping[str, NotificationType]
+) -> Consumer | None:
+    """What reads the queue in Redis, if there is one."""
+    redis = config.redis
+    if redis.url is None:
+        return None
+    return Consumer(redis.url, intake, types, prefix=redis.channel, verify_tls=redis.verify_tls)
+
+
+def amqp_consumer(config: Config, intake: Intake, store: Store) -> AmqpConsumer | None:
+    """What reads the queue in RabbitMQ, if there is one. Its library comes with an extra."""
+    amqp = config.amqp
+    if amqp.url is None:
+        return None
+    from notifier.queue.amqp.consumer import Consumer as AmqpConsumer
+
+    return AmqpConsumer(amqp.url, intake, prefix=amqp.prefix, ping=store.ping)
 
 
 @contextlib.asynccontextmanager
@@ -446,6 +475,25 @@ def _queue_gauges(queue: Consumer) -> Sequence[Metric]:
             "1 on the node that reads the queue",
             "gauge",
             lambda: float(queue.is_reader),
+        ),
+    ]
+
+
+def _amqp_gauges(amqp: AmqpConsumer) -> Sequence[Metric]:
+    return [
+        Metric(
+            "notifier_amqp_waiting",
+            "Messages in RabbitMQ that no node has taken",
+            "gauge",
+            lambda: amqp.waiting,
+            "priority",
+        ),
+        Metric("notifier_amqp_dead", "Dead letters in RabbitMQ", "gauge", lambda: amqp.dead),
+        Metric(
+            "notifier_amqp_connected",
+            "How many priorities this node reads from RabbitMQ, or stands by to read",
+            "gauge",
+            lambda: amqp.connected,
         ),
     ]
 

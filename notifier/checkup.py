@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterator
 from redis.exceptions import RedisError
 
 from notifier.config import Config
-from notifier.errors import ConfigurationError, NotifierError, Unauthenticated
+from notifier.errors import ConfigurationError, NotifierError, QueueUnavailable, Unauthenticated
 from notifier.http.jwks import JsonWebKeys
 from notifier.redis.client import connect
 from notifier.resources import client_folder
@@ -26,6 +26,7 @@ def describe(config: Config) -> Iterator[str]:
     yield f"origins      {origins or 'the same origin only'}"
     yield f"store        {config.store.place}"
     yield f"redis        {config.redis.place or 'none: one node, in-process bus'}"
+    yield f"rabbitmq     {config.amqp.place or 'none'}"
     yield f"secrets      {len(config.auth.secrets)}"
     yield f"jwks         {config.auth.jwks_url or 'none'}"
     yield f"retention    {config.retention.days} days"
@@ -38,6 +39,7 @@ async def find_problems(config: Config) -> list[str]:
     found = await asyncio.gather(
         _problem("store", _reach_store(config)),
         _problem("redis", _reach_redis(config)),
+        _problem("rabbitmq", _reach_rabbitmq(config)),
         _problem("jwks", _reach_jwks(config)),
     )
     problems = [problem for problem in found if problem]
@@ -71,6 +73,17 @@ async def _reach_redis(config: Config) -> None:
     if config.redis.url is not None:
         async with connect(config.redis.url, verify_tls=config.redis.verify_tls) as client:
             await client.ping()
+
+
+async def _reach_rabbitmq(config: Config) -> None:
+    if config.amqp.url is None:
+        return
+    from notifier.queue.amqp.session import Broken, reach
+
+    try:
+        await reach(config.amqp.url)
+    except Broken as broken:
+        raise QueueUnavailable(f"cannot be reached ({broken})") from None
 
 
 async def _reach_jwks(config: Config) -> None:

@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -40,6 +41,8 @@ NAMED = {
     "NOTIFIER_STORE": "store.url",
     "MONGODB_URI": "store.url",
     "REDIS_URL": "redis.url",
+    "CLOUDAMQP_URL": "amqp.url",
+    "AMQP_URL": "amqp.url",
     "NOTIFIER_JWT_SECRET": "auth.secrets",
     "NOTIFIER_JWKS_URL": "auth.jwks_url",
     "NOTIFIER_JWT_ISSUER": "auth.issuer",
@@ -156,6 +159,8 @@ class _Sheet:
                 loaded = error.valid_data
                 self._report(section, error.messages_dict)
             sections[section] = {key: _frozen(value) for key, value in loaded.items()}
+        if sections["amqp"].get("url") and find_spec("aio_pika") is None:
+            self._report("amqp", {"url": ["Needs aio-pika: pip install 'notifier[amqp]'."]})
         return sections
 
     def read(self, path: Path) -> dict[str, Any]:

@@ -18,6 +18,10 @@ from notifier.settings import LogConfig
 TALKATIVE = ("engineio", "socketio", "aiohttp.access")
 """Loggers of libraries that would write packets or addresses with tickets at level info."""
 
+SILENT = ("aio_pika", "aiormq")
+"""Loggers of libraries that write a trace for each try to reach a broker. What is wrong with it we
+tell ourselves, once."""
+
 
 def configure_log(config: LogConfig) -> None:
     """Send everything that is logged in this process to standard error, from now on."""
@@ -39,6 +43,8 @@ def configure_log(config: LogConfig) -> None:
     root.setLevel(config.level.upper())
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _json() -> list[Processor]:

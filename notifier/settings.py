@@ -57,6 +57,7 @@ Text = Annotated[str, forms.String(required=True)]
 OptionalText = Annotated[str | None, forms.String(required=True, allow_none=True)]
 Flag = Annotated[bool, forms.Boolean(required=True)]
 Count = Annotated[int, _Whole(required=True, validate=Range(min=0))]
+Name = Annotated[str, forms.String(required=True, validate=Regexp(r"[\w.-]{1,64}\Z"))]
 Seconds = Annotated[float, forms.Float(required=True, validate=Range(min=0, min_inclusive=False))]
 
 
@@ -91,8 +92,21 @@ class RedisConfig:
     """How nodes reach each other. Without a URL there is one node."""
 
     url: Annotated[str | None, _url("redis", "rediss")] = field(repr=False)
-    channel: Annotated[str, forms.String(required=True, validate=Regexp(r"[\w.-]{1,64}\Z"))]
+    channel: Name
     verify_tls: Flag
+
+    @property
+    def place(self) -> str | None:
+        """The address as it may be shown."""
+        return _without_credentials(self.url) if self.url else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmqpConfig:
+    """A RabbitMQ through which services publish. Without a URL there is none."""
+
+    url: Annotated[str | None, _url("amqp", "amqps")] = field(repr=False)
+    prefix: Name
 
     @property
     def place(self) -> str | None:
@@ -151,7 +165,7 @@ class JobsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueConfig:
-    """Who reads the queue in Redis: the server itself, or only workers."""
+    """Who reads the queues in Redis and RabbitMQ: the server itself, or only workers."""
 
     in_server: Flag
 
@@ -204,6 +218,7 @@ class Config:
     server: ServerConfig
     store: StoreConfig
     redis: RedisConfig
+    amqp: AmqpConfig
     auth: AuthConfig
     limits: LimitsConfig
     retention: RetentionConfig

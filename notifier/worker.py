@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from notifier.app import DAY, leaving
+from notifier.app import DAY, amqp_consumer, leaving, redis_consumer
 from notifier.config import Config
 from notifier.core.jobs.digests import Digests
 from notifier.core.jobs.runner import Runner, handlers
@@ -14,7 +14,6 @@ from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
-from notifier.queue.consumer import Consumer
 from notifier.queue.intake import Intake
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.channels import RedisChannels
@@ -41,25 +40,17 @@ async def work(config: Config, *, ready: Callable[[], None]) -> None:
         runner = Runner(store, handlers(publisher, digests), lease=lease)
         runner.start()
         stack.push_async_callback(runner.close)
-        if (consumer := _consumer(config, publisher, types)) is not None:
-            consumer.start()
-            stack.push_async_callback(consumer.close)
+        intake = Intake(publisher)
+        for consumer in (
+            redis_consumer(config, intake, types),
+            amqp_consumer(config, intake, store),
+        ):
+            if consumer is not None:
+                consumer.start()
+                stack.push_async_callback(consumer.close)
         ready()
         await leave.wait()
         logger.info("leaving")
-
-
-def _consumer(config: Config, publisher: Publisher, types: TypeCatalogue) -> Consumer | None:
-    redis = config.redis
-    if redis.url is None:
-        return None
-    return Consumer(
-        redis.url,
-        Intake(publisher),
-        types,
-        prefix=redis.channel,
-        verify_tls=redis.verify_tls,
-    )
 
 
 @contextlib.asynccontextmanager

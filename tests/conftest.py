@@ -49,15 +49,12 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 
 
 @pytest.fixture(scope="session")
-async def amqp_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A RabbitMQ server shared by all tests: use a prefix of your own in it."""
-    given = os.environ.get("AMQP_URL")
-    if given:
-        yield given
-        return
+async def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RabbitMQ]:
+    """A RabbitMQ shared by all tests: use a prefix of your own in it. It takes seconds to start, so
+    who kills it starts it again for the others."""
     server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     await server.start()
-    yield server.url
+    yield server
     await server.stop()
 
 
@@ -74,15 +71,6 @@ async def mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
 async def valkey(tmp_path: Path) -> AsyncIterator[Valkey]:
     """A running Redis server of the test's own, to be killed, frozen and restarted at will."""
     server = Valkey(tmp_path / "valkey")
-    await server.start()
-    yield server
-    await server.kill()
-
-
-@pytest.fixture
-async def rabbitmq(tmp_path: Path) -> AsyncIterator[RabbitMQ]:
-    """A running RabbitMQ of the test's own, to be killed, frozen and restarted at will."""
-    server = RabbitMQ(tmp_path / "rabbitmq")
     await server.start()
     yield server
     await server.kill()

@@ -356,10 +356,11 @@ async def test_check_tells_every_problem(notifier: CommandLine) -> None:
         "check",
         MONGODB_URI=f"mongodb://user:hunter2@127.0.0.1:{free_port()}/app?replicaSet=rs0",
         REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port()}/0",
+        AMQP_URL=f"amqp://shop:hunter2@127.0.0.1:{free_port()}/",
         NOTIFIER_JWKS_URL=f"http://127.0.0.1:{free_port()}/keys",
     )
     assert outcome.status == 1
-    for part in ("store", "redis", "jwks"):
+    for part in ("store", "redis", "rabbitmq", "jwks"):
         assert f"Problem: {part}: " in outcome.errors
     assert "hunter2" not in outcome.output + outcome.errors
     assert "Traceback" not in outcome.errors

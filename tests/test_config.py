@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -99,6 +100,7 @@ def test_named_variables_set_their_settings() -> None:
             "PORT": "81",
             "NOTIFIER_STORE": "sqlite:///other.db",
             "REDIS_URL": "rediss://cache.example:6380",
+            "AMQP_URL": "amqps://shop:hunter2@mq.example/app",
             "NOTIFIER_JWKS_URL": "https://id.example/keys",
             "NOTIFIER_JWT_ISSUER": "id",
             "NOTIFIER_JWT_AUDIENCE": "app",
@@ -108,9 +110,28 @@ def test_named_variables_set_their_settings() -> None:
     assert config.server.port == 81
     assert config.store.url == "sqlite:///other.db"
     assert config.redis.url == "rediss://cache.example:6380"
+    assert config.amqp.url == "amqps://shop:hunter2@mq.example/app"
+    assert config.amqp.place == "amqps://mq.example/app"
+    assert "hunter2" not in repr(config)
     assert config.auth.jwks_url == "https://id.example/keys"
     assert (config.auth.issuer, config.auth.audience) == ("id", "app")
     assert config.server.allowed_origins == ("https://a.example", "http://localhost:3000")
+
+
+def test_rabbitmq_is_found_where_hosts_announce_it() -> None:
+    """CLOUDAMQP_URL counts, unless AMQP_URL says something else."""
+    given = {"CLOUDAMQP_URL": "amqps://cloud.example"}
+    assert load_config({}).amqp.url is None
+    assert load_config(given).amqp.url == "amqps://cloud.example"
+    assert load_config({**given, "AMQP_URL": "amqp://mq"}).amqp.url == "amqp://mq"
+
+
+def test_rabbitmq_without_its_library_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the variable that gave the address, and what to install; not the address."""
+    monkeypatch.setitem(sys.modules, "aio_pika", None)
+    problem = only_problem({"AMQP_URL": "amqp://shop:hunter2@mq"})
+    assert problem == "AMQP_URL: Needs aio-pika: pip install 'notifier[amqp]'."
+    assert load_config({}).amqp.url is None
 
 
 def test_mongodb_uri_wins_over_the_store_variable() -> None:

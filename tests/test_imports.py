@@ -23,7 +23,7 @@ LAYERS: dict[str, set[str]] = {
     "cli": {"app", "worker", "checkup", "sending", "identity"}
     | {"http", "queue", "store", "core", "errors"}
     | SETTINGS,
-    "checkup": {"http", "redis", "store", "errors"} | SETTINGS,
+    "checkup": {"http", "queue", "redis", "store", "errors"} | SETTINGS,
     "sending": {"progress", "errors"},
     "progress": set(),
     "identity": {"http", "settings"},
@@ -53,7 +53,11 @@ EXCEPTIONS = {
 CORE_LIBRARIES = {"marshmallow", "orjson"}
 """What the domain may use besides the standard library."""
 
+EXTRAS = {"amqp": "queue.amqp"}
+"""Optional dependencies, and the only part whose modules may import them."""
+
 DISTRIBUTIONS = {
+    "aio_pika": "aio-pika",
     "engineio": "python-engineio",
     "jwt": "pyjwt",
     "prometheus_client": "prometheus-client",
@@ -126,11 +130,21 @@ def test_the_domain_knows_no_library_of_the_outside(path: Path) -> None:
 
 
 def test_what_is_imported_is_asked_for() -> None:
-    """Every library that the package imports stands among its dependencies."""
+    """Every library that a module imports stands among the dependencies, or in its extra."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    asked = {re.match(r"[\w-]+", line)[0].lower() for line in project["dependencies"]}  # type: ignore[index]
-    used = set().union(*map(foreign_imports, MODULES)) - FROM_AIOHTTP
-    assert {DISTRIBUTIONS.get(name, name) for name in used} <= asked
+    always = names(project["dependencies"])
+    for path in MODULES:
+        asked = set(always)
+        for extra, part in EXTRAS.items():
+            if dotted(path).startswith(part):
+                asked |= names(project["optional-dependencies"][extra])
+        used = {DISTRIBUTIONS.get(name, name) for name in foreign_imports(path) - FROM_AIOHTTP}
+        assert used <= asked, path
+
+
+def names(requirements: list[str]) -> set[str]:
+    """The distributions that a list of requirements asks for."""
+    return {re.split(r"[^\w-]", line)[0].lower() for line in requirements}
 
 
 def test_only_the_configuration_reads_the_environment() -> None:

@@ -10,7 +10,9 @@ from uuid import uuid4
 import pytest
 
 from notifier import Publisher
+from tests.queue.rabbit import Rabbit
 from tests.queue.site import Site
+from tests.servers import RabbitMQ
 
 
 @pytest.fixture
@@ -31,3 +33,10 @@ async def site(redis_url: str, channel: str, tmp_path: Path) -> AsyncIterator[Si
     """A queue, and nodes when the test opens them."""
     async with AsyncExitStack() as stack:
         yield Site(redis_url, channel, tmp_path, stack)
+
+
+@pytest.fixture
+async def rabbit(rabbitmq: RabbitMQ, tmp_path: Path) -> AsyncIterator[Rabbit]:
+    """A queue in RabbitMQ, and nodes when the test opens them."""
+    async with AsyncExitStack() as stack:
+        yield Rabbit(rabbitmq.url, tmp_path, stack)
