@@ -239,6 +239,24 @@ async def test_another_tab_leads_when_the_leader_crashes(
     assert await toasts_of(rest) == 1
 
 
+async def test_another_tab_presents_when_the_one_on_stage_crashes(
+    open_tabs: OpenTabs, notifier: NotifierProcess
+) -> None:
+    """It can say nothing any more; its toasts are shown by a tab that is left."""
+    tabs = await open_tabs(3)
+    leader, other, crashed = tabs
+    assert await leader_of(tabs) is leader
+    await crashed.page.bring_to_front()
+    await crashed.until("presents", True)
+    with contextlib.suppress(Error):
+        await crashed.page.goto("chrome://crash")
+    await other.until("presents", True)
+    async with publishing_at(notifier.url) as publisher:
+        await publisher.publish("After the crash")
+    await expect(other.window.toasts).to_have_text(["After the crash"])
+    assert await toasts_of([leader, other]) == 1
+
+
 async def test_a_leader_that_hangs_is_replaced(open_tabs: OpenTabs) -> None:
     """A page that does not answer a newcomer within a second loses the lead to it."""
     tabs = await open_tabs(2)

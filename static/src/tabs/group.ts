@@ -1,5 +1,6 @@
 import { Leadership } from "./leadership.ts";
 import { Line, type Message, type Received, type TabId } from "./messages.ts";
+import { Presence } from "./presence.ts";
 import { Stage, attention } from "./stage.ts";
 
 /** A leader that says nothing for so long is none: its page hangs, or was put aside without a word. */
@@ -32,6 +33,7 @@ export class Group {
   #isStale = false;
   readonly #stage = new Stage();
   readonly #line: Line;
+  readonly #presence: Presence;
   readonly #leadership: Leadership;
 
   constructor(
@@ -39,6 +41,7 @@ export class Group {
     private readonly listener: GroupListener,
   ) {
     this.#line = new Line(name, (message) => this.#hear(message));
+    this.#presence = new Presence(name, this.#line.id);
     this.#leadership = new Leadership(name, { won: () => this.#won(), lost: () => listener.lost() });
     for (const event of ATTENTION) addEventListener(event, this.#attend);
     this.#watchHidden();
@@ -63,7 +66,7 @@ export class Group {
 
   /** Asks the leader for what was missed. It has to answer at once, or it is none. */
   hello(turn: number, since: string | undefined): void {
-    this.tell({ kind: "hello", turn, since, attention: attention() });
+    this.#presence.entered(() => this.tell({ kind: "hello", turn, since, attention: attention() }));
     this.#expectAnswer();
   }
 
@@ -72,6 +75,7 @@ export class Group {
     clearTimeout(this.#hidden);
     for (const event of ATTENTION) removeEventListener(event, this.#attend);
     this.#line.close();
+    this.#presence.end();
     this.#leadership.end();
   }
 
@@ -96,7 +100,7 @@ export class Group {
     const { kind, from } = message;
     if (this.leads) {
       if (kind === "hello" || kind === "attention") this.#welcome(from, message.attention);
-      if (kind === "bye") this.#stage.forget(from), this.#direct();
+      if (kind === "bye") this.#forget(from);
     } else {
       if (kind === "here" && this.isMeant(message)) clearTimeout(this.#patience);
       if (kind === "yield" && this.isMeant(message)) this.#leadership.seize();
@@ -109,6 +113,12 @@ export class Group {
   #welcome(from: TabId, attention: 0 | 1 | 2): void {
     this.tell({ kind: "here", to: from });
     this.#stage.note(from, attention);
+    this.#presence.watch(from, () => this.leads && this.#forget(from));
+    this.#direct();
+  }
+
+  #forget(tab: TabId): void {
+    this.#stage.forget(tab);
     this.#direct();
   }
 
