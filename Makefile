@@ -79,14 +79,17 @@ $(VENV)/.test: pyproject.toml | $(bin)/python
 $(bin)/python:
 	@$(PYTHON) -m venv $(VENV)
 
-# A browser, balancers, and the library that mongod is linked with.
+# A browser, balancers, a broker, and the library that mongod is linked with. RUNLEVEL=1: nothing
+# that is installed is started as a service.
 system:
 	@test -x "$(CHROMIUM)" || set -- chromium; \
 	test -x /usr/sbin/nginx || set -- "$$@" nginx-light; \
 	test -x /usr/sbin/haproxy || set -- "$$@" haproxy; \
+	test -x /usr/lib/rabbitmq/bin/rabbitmq-server || set -- "$$@" rabbitmq-server; \
 	/sbin/ldconfig -p | grep -q 'libcurl\.so\.4' || set -- "$$@" libcurl4; \
 	test $$# -eq 0 || { \
 	  test "$$(id -u)" -eq 0 || { echo "The tests need: apt-get install $$*" >&2; exit 1; }; \
 	  apt-get -qq update && \
-	  DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -y "$$@" >/dev/null; \
+	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	  apt-get -qq install --no-install-recommends -y "$$@" >/dev/null; \
 	}

@@ -66,6 +66,13 @@ async def test_the_package_itself_loads_nothing() -> None:
     assert {name for name in loaded if name.startswith("notifier")} == {"notifier"}
 
 
+async def test_a_node_without_rabbitmq_loads_nothing_of_it() -> None:
+    """Its library is an extra, and imported when there is an address."""
+    loaded = await modules_after("import notifier.app, notifier.worker, notifier.checkup")
+    assert "notifier.app" in loaded
+    assert not loaded & {"aio_pika", "aiormq", "pamqp", "notifier.queue.amqp"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "driver", "other"),
     [

@@ -16,7 +16,7 @@ from tests.queue.rabbit import Rabbit, consumer, until_stored
 from tests.queue.site import stored, titled
 from tests.realtime.engine.wire import until
 from tests.realtime.nodes import Running
-from tests.servers import RabbitMQ, free_port
+from tests.servers import RabbitMQ, WorkerProcess, free_port
 from tests.servers import until as eventually
 
 
@@ -130,6 +130,23 @@ async def test_a_killed_node_loses_and_doubles_nothing(
     assert await until_stored(other, 1_501) == titled(1_501)
     await rabbit.publish(shop, {"to": "user:ada", "title": "the end"})
     assert await until_stored(other, 1_502) == [*titled(1_501), "the end"]
+
+
+async def test_a_worker_reads_and_leaves_in_order(rabbit: Rabbit, tmp_path: Path) -> None:
+    """For nodes that leave the queue to it; at its end nothing is left behind that complains."""
+    node, shop = await rabbit.open_node(NOTIFIER_QUEUE__IN_SERVER="false"), await rabbit.declare()
+    store = {"NOTIFIER_STORE": f"sqlite:///{tmp_path}/notifier.db"}
+    settings = {"NOTIFIER_ENV": "test", **store, **rabbit.variables}
+    worker = WorkerProcess(tmp_path / "worker", settings)
+    await worker.start()
+    try:
+        await rabbit.publish(shop, *numbered(50))
+        assert await until_stored(node, 50) == titled(50)
+        assert await worker.stop() == 0
+    finally:
+        await worker.kill()
+    for complaint in ("Traceback", "never", "destroyed", "Error"):
+        assert complaint not in worker.output
 
 
 async def test_a_broker_may_go_and_come_back(rabbitmq: RabbitMQ, rabbit: Rabbit) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.connection import make_url
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
     ChannelClosed,
@@ -162,17 +163,25 @@ async def reach(url: str) -> None:
 
 async def _connect(url: str, name: str) -> AbstractConnection:
     with _mapped():
-        return await aio_pika.connect(
-            url,
-            timeout=CONNECT_SECONDS,
-            heartbeat=HEARTBEAT_SECONDS,
-            client_properties={"connection_name": name},
-        )
+        address = make_url(url, heartbeat=HEARTBEAT_SECONDS)
+        connection = aio_pika.Connection(address, client_properties={"connection_name": name})
+    try:
+        with _mapped():
+            await connection.connect(timeout=CONNECT_SECONDS)
+    except BaseException:
+        await _disconnect(connection)
+        raise
+    return connection
 
 
 async def _disconnect(connection: AbstractConnection) -> None:
-    with contextlib.suppress(Broken), _mapped():
-        async with asyncio.timeout(CLOSE_SECONDS):
+    try:
+        with contextlib.suppress(Broken), _mapped():
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await connection.close()
+    finally:
+        # It would try to close itself when it is collected, whether there is a loop then or not.
+        if not connection.is_closed:
             await connection.close()
 
 
