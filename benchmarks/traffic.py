@@ -95,13 +95,15 @@ class _Publisher:
 class Traffic:
     """The clients of some services. Use as a context: their connections end with the block.
 
-    Whom a notification is for is drawn by lot, the same way each time.
+    Whom a notification is for is drawn by lot, the same way each time; only that everybody gets a
+    first one before anybody gets a second.
     """
 
     def __init__(self) -> None:
         self.accepted = 0
         self._epoll = select.epoll()
         self._users: list[bytes] = []
+        self._new: list[bytes] = []
         self._readers: dict[int, socket.socket] = {}
         self._publishers: dict[int, _Publisher] = {}
         self._idle: list[_Publisher] = []
@@ -137,7 +139,9 @@ class Traffic:
         for start in range(0, len(users), AT_ONCE):
             self._connect(port, users[start : start + AT_ONCE])
         if addressed:
-            self._users += [user.encode() for user in users]
+            names = [user.encode() for user in users]
+            self._new += names
+            self._users += names
 
     def publish_at(self, port: int, publishers: int) -> None:
         """Have more publishers, who ask here."""
@@ -149,6 +153,12 @@ class Traffic:
             self._idle.append(publisher)
 
     # What they do
+
+    def warm(self, seconds: float) -> None:
+        """Press for so long, and until everybody has had something."""
+        self.press(seconds)
+        while self._new:
+            self.press(seconds)
 
     def press(self, seconds: float) -> Flow:
         """Every publisher asks again as soon as it is answered."""
@@ -218,6 +228,8 @@ class Traffic:
         publisher.socket.sendall(head + body)
 
     def _somebody(self) -> bytes:
+        if self._new:
+            return self._new.pop()
         return self._users[int(self._lot.random() * len(self._users))]
 
     # What comes

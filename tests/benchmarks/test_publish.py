@@ -25,7 +25,7 @@ PATIENCE = 300.0
 
 CASES = (
     *("Notifier", "Node", "batch", "queue"),
-    *("1 node", "2 nodes", "all traffic", "elsewhere", "SQLite"),
+    *("1 node", "2 nodes", "2 nodes, busier", "all traffic", "elsewhere", "SQLite"),
 )
 
 GOOD: dict[str, Any] = {
