@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from notifier.core.models import Kind, Mark, Outline, Ref, View, rfc3339
+from notifier.core.models import Ends, Kind, Mark, Marks, Outline, Ref, View, rfc3339
 from notifier.core.ports import Log
 from notifier.core.views import Visit
 
@@ -34,8 +34,11 @@ class Counts:
         return {"unread": self.unread, "unseen": self.unseen, "until": until}
 
 
-async def count(log: Log, visit: Visit, *, now: int) -> Counts:
-    """Unread and unseen, exact up to the cap: each notification once, whatever its logs."""
+async def count(log: Log, visit: Visit, ends: Ends, *, now: int) -> Counts:
+    """Unread and unseen, exact up to the cap: each notification once, whatever its logs.
+
+    ``ends`` are those of the logs of the visit.
+    """
     view, lows, marks = visit.view, visit.lows, visit.marks
     marked = {a: visit.subscriber.watermark(a) for a in view.audiences}
     reads = {a: max(mark.read, lows[a]) for a, mark in marked.items()}
@@ -44,45 +47,57 @@ async def count(log: Log, visit: Visit, *, now: int) -> Counts:
     # The unseen ones may all stand in a log that is not reached before enough is found.
     wanted = [reads] if news == reads else [reads, news]
     outlines = await asyncio.gather(
-        *(_outline(log, view, behind, limit=COUNT_CAP + above, now=now) for behind in wanted)
+        *(_outline(log, ends, view, behind, limit=COUNT_CAP + above, now=now) for behind in wanted)
     )
     unread: dict[str, int] = {}
     unseen: set[str] = set()
-
-    def add(ref: Ref, notification_id: str, expires_at: int) -> None:
-        unread[notification_id] = expires_at
-        if ref.seq > marked[ref.audience].seen:
-            unseen.add(notification_id)
-
-    for audience, rows in chain.from_iterable(outline.items() for outline in outlines):
-        states = marks.get(audience, {})
-        for row in rows:
-            state = states.get(row.seq, _UNMARKED)
-            if not state.read and not state.dismissed:
-                add(Ref(audience, row.seq), row.notification_id, row.expires_at)
-    below = [
-        Ref(audience, seq)
-        for audience, states in marks.items()
-        for seq, state in states.items()
-        if seq <= reads[audience] and state.read is False and not state.dismissed
-    ]
-    for entry in await log.entries(below, now=now) if below else ():
-        if entry.notification.kind is not Kind.WITHDRAWAL and view.shows(entry):
-            add(entry.ref, entry.notification.id, entry.notification.expires_at)
+    below = await _below(log, view, marks, reads, now=now)
+    for audience, rows in chain.from_iterable(outline.items() for outline in (*outlines, below)):
+        states, seen = marks.get(audience, {}), marked[audience].seen
+        for seq, notification_id, expires_at in rows:
+            mark = states.get(seq, _UNMARKED)
+            if not mark.read and not mark.dismissed:
+                unread[notification_id] = expires_at
+                if seq > seen:
+                    unseen.add(notification_id)
     until = min(unread.values(), default=None)
     return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP), until)
 
 
+async def _below(
+    log: Log, view: View, marks: Marks, reads: Mapping[str, int], *, now: int
+) -> dict[str, list[Outline]]:
+    """What was marked as unread below the watermark."""
+    places = [
+        Ref(audience, seq)
+        for audience, states in marks.items()
+        for seq, mark in states.items()
+        if seq <= reads[audience] and mark.read is False and not mark.dismissed
+    ]
+    rows: dict[str, list[Outline]] = {}
+    for entry in await log.entries(places, now=now) if places else ():
+        if entry.notification.kind is not Kind.WITHDRAWAL and view.shows(entry):
+            rows.setdefault(entry.audience, []).append(Outline.of(entry))
+    return rows
+
+
 async def _outline(
-    log: Log, view: View, behind: Mapping[str, int], *, limit: int, now: int
+    log: Log, ends: Ends, view: View, behind: Mapping[str, int], *, limit: int, now: int
 ) -> Mapping[str, Sequence[Outline]]:
     """All that stands behind these places, or at least ``limit`` different notifications of it."""
-    found = await log.outline(view, behind, limit=limit, now=now)
-    ids = [row.notification_id for rows in found.values() for row in rows]
-    if len(ids) < limit or len(set(ids)) == limit:
-        return found
-    # Some stand in several logs: at most once in each.
-    return await log.outline(view, behind, limit=limit * len(behind), now=now)
+    known = ends.outline(view, behind, limit=limit, now=now)
+    rest = {a: place for a, place in behind.items() if not ends.reach(a, place)}
+    if not rest or _different(known.values()) >= limit:
+        return known
+    found = await log.outline(view, rest, limit=limit, now=now)
+    if sum(map(len, found.values())) == limit and _different(found.values()) < limit:
+        # Some stand in several logs: at most once in each.
+        found = await log.outline(view, rest, limit=limit * len(rest), now=now)
+    return {**known, **found}
+
+
+def _different(outlines: Iterable[Sequence[Outline]]) -> int:
+    return len({row.notification_id for row in chain.from_iterable(outlines)})
 
 
 def _count_above(marks: Collection[int], seq: int) -> int:

@@ -95,15 +95,15 @@ class Feed:
         request = load(PAGE, args)
         visit = await self.visit(caller)
         # The cursor is taken first: what arrives meanwhile is in the page, or comes live, or both.
-        cursor = Cursor(await self._store.heads(visit.view.audiences))
+        ends = await self._store.ends(visit.view.audiences)
         (items, position), counts = await asyncio.gather(
-            self._pages.read(visit, cursor, request),
-            self.counts(visit),
+            self._pages.read(visit, ends, request),
+            count(self._store, visit, ends, now=self._clock()),
         )
         return {
             "items": items,
             "next": None if position is None else str(position),
-            "cursor": str(cursor),
+            "cursor": str(Cursor(ends.heads)),
             **counts.as_dict(),
         }
 
@@ -153,7 +153,8 @@ class Feed:
 
     async def counts(self, visit: Visit) -> Counts:
         """Unread and unseen, exact up to the cap."""
-        return await count(self._store, visit, now=self._clock())
+        ends = await self._store.ends(visit.view.audiences)
+        return await count(self._store, visit, ends, now=self._clock())
 
     def types(self, caller: Principal) -> dict[str, Any]:
         """The part of the type catalogue that the caller may receive."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from notifier.core.models import Cursor, Entry, Ref, View
+from notifier.core.models import Cursor, Ends, Entry, Ref, View
 from notifier.core.ports import Log, Store
 from notifier.core.views import Visit
 
@@ -40,11 +40,11 @@ class _Scan:
     edges: Mapping[str, int]
     lows: Mapping[str, int]
 
-    def newest_first(self) -> list[Entry]:
+    def newest_first(self) -> Iterator[Entry]:
         """Only as far as nothing can belong in between that was not looked at."""
         edge = max(self.edges.values(), default=0)
         merged = heapq.merge(*self.logs.values(), key=_time_of, reverse=True)
-        return [e for e in merged if max(_time_of(e), self.edges.get(e.audience, 0)) >= edge]
+        return (e for e in merged if max(_time_of(e), self.edges.get(e.audience, 0)) >= edge)
 
 
 @dataclass(slots=True)
@@ -87,20 +87,20 @@ class Pages:
         self._clock = clock
 
     async def read(
-        self, visit: Visit, heads: Cursor, request: Mapping[str, Any]
+        self, visit: Visit, ends: Ends, request: Mapping[str, Any]
     ) -> tuple[list[orjson.Fragment], Cursor | None]:
         """The items of a page, and where the next one begins; None: it was the last.
 
-        ``request`` is what ``PageSchema`` gives; ``heads`` is where the logs end.
+        ``request`` is what ``PageSchema`` gives; ``ends`` are those of the logs of the visit.
         """
         start: Mapping[str, int] = request["before"] or {}
-        ends = {audience: heads[audience] + 1 for audience in visit.view.audiences}
-        position = Cursor({a: min(start.get(a, end), end) for a, end in ends.items()})
+        heads = ends.heads
+        position = Cursor({a: min(start.get(a, heads[a] + 1), heads[a] + 1) for a in heads})
         page = _Page(request["limit"], position, set())
         batch = max(page.limit, BATCH) if request["unread"] else page.limit
         share = min(batch, SHARE * -(-batch // len(position)))
         for size in (share, *[batch] * (SCANS - 1)):
-            scan = await self._scan(visit, position, size + 1, request["type"])
+            scan = await self._scan(visit, ends, position, size + 1, request["type"])
             page.shown |= await self._on_earlier_pages(visit, start, scan.logs)
             if not _fill(page, visit, scan, unread_only=request["unread"]):
                 break
@@ -108,15 +108,23 @@ class Pages:
                 return page.items, None
         return page.items, position
 
-    async def _scan(self, visit: Visit, position: Cursor, limit: int, type: str | None) -> _Scan:
-        floors = visit.lows
-        lows = {a: max(floors[a], seq - 1 - SCAN_LIMIT) for a, seq in position.items()}
-        view = replace(visit.view, floors=lows)
-        ends = [Ref(a, low) for a, low in lows.items() if low > floors[a]]
-        logs, times = await asyncio.gather(
-            self._store.page(view, position, limit=limit, now=self._clock(), type=type),
-            _times(self._store, ends),
-        )
+    async def _scan(
+        self, visit: Visit, ends: Ends, position: Cursor, limit: int, type: str | None
+    ) -> _Scan:
+        floors, now = visit.lows, self._clock()
+        view = replace(visit.view, floors=floors)
+        logs = ends.page(view, position, limit=limit, now=now, type=type)
+        lows = {
+            a: max(floors[a], seq - 1 - SCAN_LIMIT) for a, seq in position.items() if a not in logs
+        }
+        times: dict[str, int] = {}
+        if lows:
+            rest, below = replace(view, floors=lows), [a for a in lows if lows[a] > floors[a]]
+            found, times = await asyncio.gather(
+                self._store.page(rest, position, limit=limit, now=now, type=type),
+                _times(self._store, [Ref(a, lows[a]) for a in below]),
+            )
+            logs |= found
         full = {a: _time_of(entries[-1]) for a, entries in logs.items() if len(entries) == limit}
         return _Scan(logs, times | full, {a: lows[a] for a in times.keys() - full.keys()})
 

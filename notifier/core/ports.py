@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from notifier.core.models import (
+    Ends,
     Entry,
     Outline,
     Preferences,
@@ -51,11 +52,20 @@ class Log(Protocol):
         ...
 
     async def end(self, refs: Collection[Ref], *, now: int) -> None:
-        """Let these notification entries expire now, untold: something else takes their place."""
+        """Let these notification entries expire now, untold: something else takes their place.
+
+        It was appended to the same logs before and names them in ``replaces``. As a withdrawal is
+        appended before the life of anything ends, too, everything that a log has lost before its
+        time can be learnt by reading on in it.
+        """
         ...
 
     async def heads(self, audiences: Collection[str]) -> dict[str, int]:
         """The last seq of each log; 0 for an empty one. One query."""
+        ...
+
+    async def ends(self, audiences: Collection[str]) -> Ends:
+        """The heads as they are now, and what the store knows of the newest entries anyway."""
         ...
 
     async def after(

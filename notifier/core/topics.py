@@ -58,7 +58,8 @@ class Topics:
         subscriber = await self._store.subscriber(user) or Subscriber(user)
         view = view_of(Principal(user, roles=subscriber.roles), subscriber, self._types)
         visit = Visit(subscriber, view)
-        counts = await count(self._store, visit, now=self._clock())
+        ends = await self._store.ends(view.audiences)
+        counts = await count(self._store, visit, ends, now=self._clock())
         left = {"left": [f"topic:{topic}"], "counts": counts.as_dict()}
         self._bus.tell(user, "state", left)
 

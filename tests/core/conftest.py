@@ -48,3 +48,11 @@ async def domain(store_url: str) -> AsyncIterator[Domain]:
     store = await open_store(store_url, clock=clock)
     yield Domain(store, clock)
     await store.close()
+
+
+@pytest.fixture
+async def second_node(domain: Domain, store_url: str) -> AsyncIterator[Domain]:
+    """Another publisher and another feed on the same store, as on another node."""
+    store = await open_store(store_url, clock=domain.clock)
+    yield Domain(store, domain.clock)
+    await store.close()

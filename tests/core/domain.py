@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from unittest.mock import ANY
 
 import orjson
+import pytest
 
 from notifier.core.feed import Feed
 from notifier.core.models import ADMIN, PUBLISH, Entry, Principal, Receipt
@@ -50,6 +51,13 @@ class Clock:
 
     def pass_(self, milliseconds: int) -> None:
         self.now += milliseconds
+
+
+def remember(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Have the store know this many entries of the end of each log, as if logs were long."""
+    monkeypatch.setattr("notifier.store.mongo.ends.OWN", count)
+    monkeypatch.setattr("notifier.store.mongo.ends.KEPT", count)
+    monkeypatch.setattr("notifier.store.mongo.tails.KEPT", count)
 
 
 class Told(NamedTuple):

@@ -1,4 +1,4 @@
-"""Counts and pages equal a plain recomputation, whatever happened before.
+"""Counts and pages equal a plain recomputation, whatever happened before, on whichever node.
 
 The model keeps everything in lists and dictionaries and looks at all of it each time. Thousands of
 random operations are done to it and to the real feed; after each of them, both must say the same.
@@ -6,7 +6,7 @@ random operations are done to it and to the real feed; after each of them, both 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from notifier.core import pages
 from notifier.core.counts import Counts
 from notifier.core.explain import Explainer
+from notifier.core.feed import Feed
 from notifier.core.models import (
     Cursor,
     Entry,
@@ -30,7 +31,7 @@ from notifier.core.models import (
     new_id,
 )
 from notifier.errors import NotFound
-from tests.core.domain import DAY, OPERATOR, TYPES, Domain, read
+from tests.core.domain import DAY, OPERATOR, TYPES, Domain, read, remember
 
 HISTORIES = 40
 STEPS = 60
@@ -121,11 +122,13 @@ class ModelUser:
 
 
 class Histories:
-    """The real feed and the model side by side; every operation is done to both."""
+    """The real feed and the model side by side; every operation is done to both.
+
+    ``domain`` is the node where the next one is done.
+    """
 
     def __init__(self, domain: Domain, number: int) -> None:
         self.domain = domain
-        self.feed = domain.feed
         self.entries: list[Entry] = []
         self.users = {name: ModelUser(f"{name}{number}") for name in ("ada", "grace")}
         self.role, self.topic = f"editor{number}", f"news{number}"
@@ -135,6 +138,10 @@ class Histories:
             f"topic:{self.topic}",
             *(f"user:{user.name}" for user in self.users.values()),
         ]
+
+    @property
+    def feed(self) -> Feed:
+        return self.domain.feed
 
     async def begin(self) -> None:
         for user in self.users.values():
@@ -186,6 +193,24 @@ class Histories:
         for i, entry in enumerate(self.entries):
             if entry.notification.id == chosen and entry.notification.expires_at > now:
                 self.entries[i] = _ended(entry, now)
+
+    async def replace(self, index: int) -> None:
+        """A card takes the place of a notification, in one of its logs."""
+        now = self.domain.clock()
+        alive = [e for e in self.entries if e.notification.expires_at > now]
+        if not alive:
+            return
+        chosen = alive[-1 - index % len(alive)]
+        self.domain.clock.pass_(1)
+        now = self.domain.clock()
+        content = {"notification_id": (id := new_id(now)), "replaces": [str(chosen.ref)]}
+        card = replace(
+            chosen.notification, id=id, created_at=now, copies=1, content=encode_content(content)
+        )
+        receipt = await self.domain.store.append(Publication(card, (chosen.audience,)))
+        await self.domain.store.end([chosen.ref], now=now)
+        self.entries[self.entries.index(chosen)] = _ended(chosen, now)
+        self.entries += receipt.entries
 
     async def pass_time(self, milliseconds: int, purge: bool) -> None:
         self.domain.clock.pass_(milliseconds)
@@ -376,6 +401,7 @@ OPERATIONS: dict[str, tuple[int, Callable[[Random], tuple[object, ...]]]] = {
         ),
     ),
     "withdraw": (3, lambda dice: random_places(dice)[:1]),
+    "replace": (3, lambda dice: random_places(dice)[:1]),
     "toggle_role": (3, lambda dice: (random_user(dice), dice.choice(["editor", "admin"]))),
     "toggle_topic": (3, lambda dice: (random_user(dice),)),
     "toggle_type": (3, lambda dice: (random_user(dice), dice.choice(["info", "like", "alert"]))),
@@ -386,32 +412,38 @@ OPERATIONS: dict[str, tuple[int, Callable[[Random], tuple[object, ...]]]] = {
     "toggle_digest": (3, lambda dice: (random_user(dice), dice.choice(["info", "like"]))),
     "pass_time": (3, lambda dice: (dice.choice([1, 5_000, 60_000, DAY]), dice.random() < 0.3)),
 }
-"""How often each is done, of 98 times, and with what."""
+"""How often each is done, of 101 times, and with what."""
 
 
 async def test_counts_and_pages_equal_a_plain_recomputation(
-    domain: Domain, monkeypatch: pytest.MonkeyPatch
+    domain: Domain, second_node: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is published, read, cleared, taken back, expires, or whoever may or wants to see it.
+    """Whatever is published, read, cleared, taken back, replaced, expires, whoever may or wants to
+    see it, and on whichever of two nodes.
 
-    Every other history is read as if its logs were long ones.
+    Every other history is read as if its logs were long ones, and of half of them little is known.
     """
-    usual = pages.SCAN_LIMIT
     for seed in range(HISTORIES):
-        monkeypatch.setattr(pages, "SCAN_LIMIT", 4 if seed % 2 else usual)
-        try:
-            await live(Histories(domain, seed), Random(seed))
-        except AssertionError as error:
-            error.add_note(f"In the history of seed {seed}.")
-            raise
+        with monkeypatch.context() as patch:
+            if seed % 2:
+                patch.setattr(pages, "SCAN_LIMIT", 4)
+            if seed % 4 > 1:
+                remember(patch, 3)
+            try:
+                await live(Histories(domain, seed), [domain, second_node], Random(seed))
+            except AssertionError as error:
+                error.add_note(f"In the history of seed {seed}.")
+                raise
 
 
-async def live(both: Histories, dice: Random) -> None:
+async def live(both: Histories, nodes: Sequence[Domain], dice: Random) -> None:
     weights = [weight for weight, _ in OPERATIONS.values()]
     await both.begin()
     for name in dice.choices(list(OPERATIONS), weights, k=STEPS):
         arguments = OPERATIONS[name][1](dice)
+        both.domain = dice.choice(nodes)
         await getattr(both, name)(*arguments)
+        both.domain = dice.choice(nodes)
         await both.agree_on_counts()
     for name in both.users:
         await both.agree_on_pages(name, limit=2, unread=False, type=None)

@@ -268,7 +268,7 @@ class CountingPages(Log):
 
 
 async def test_what_was_cleared_is_not_read_again(domain: Domain) -> None:
-    """After "clear all" the next page costs one query, however much was cleared."""
+    """After "clear all" the next page costs one query at most, however much was cleared."""
     for _ in range(50):
         await domain.publish("user:ada")
     cursor = (await domain.page(ADA, limit=1))["cursor"]
@@ -277,7 +277,7 @@ async def test_what_was_cleared_is_not_read_again(domain: Domain) -> None:
     counting = CountingPages(domain.store)
     domain.store.page = counting.page  # type: ignore[method-assign]
     assert await domain.titles(ADA, limit=5) == ["new"]
-    assert counting.pages == 1
+    assert counting.pages <= 1
 
 
 async def test_a_closed_store_fails_the_page(domain: Domain) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from notifier.core import pages
 from notifier.core.models import Principal
-from tests.core.domain import ADA, Domain
+from tests.core.domain import ADA, Domain, remember
 
 
 @pytest.fixture(autouse=True)
@@ -17,6 +17,7 @@ def small_scans(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if logs of some dozen entries were long ones."""
     monkeypatch.setattr(pages, "SCAN_LIMIT", 5)
     monkeypatch.setattr(pages, "BATCH", 4)
+    remember(monkeypatch, 3)
 
 
 async def walk(domain: Domain, user: Principal, **args: Any) -> AsyncIterator[list[str]]:

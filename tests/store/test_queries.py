@@ -38,6 +38,7 @@ async def use_everything(store: Store, clock: Clock) -> set[str]:
     await recorder.withdraw(gone.notification_id, publisher=None, now=now)
     refs = [entry.ref for entry in first.entries]
     await recorder.heads(logs)
+    await recorder.ends(logs)
     await recorder.after(zero, limit=5, now=now)
     await recorder.page(me, zero, limit=5, now=now, type="info")
     await recorder.page(me, {}, limit=5, now=now)

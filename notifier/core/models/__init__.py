@@ -20,6 +20,7 @@ from notifier.core.models.audiences import (
     kind_of,
     parse_audience,
 )
+from notifier.core.models.ends import Ends, Tail
 from notifier.core.models.entries import (
     EXPIRY_GRACE,
     Entry,
@@ -81,6 +82,7 @@ __all__ = [
     "PUBLISH",
     "TOPICS",
     "Cursor",
+    "Ends",
     "Entry",
     "Hidden",
     "IdempotencyKey",
@@ -99,6 +101,7 @@ __all__ = [
     "Revocation",
     "ServiceKey",
     "Subscriber",
+    "Tail",
     "View",
     "Watermark",
     "clock_minutes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from notifier.core.models.audiences import Ref
 from notifier.core.models.entries import Entry, Priority
@@ -100,7 +100,7 @@ class Hidden(NamedTuple):
 
     def gathers(self, entry: Entry) -> bool:
         """Whether the user will find it in a digest instead."""
-        return entry.is_ordinary and entry.notification.type in self.digested
+        return entry.notification.type in self.digested and entry.is_ordinary
 
     def covers(self, entry: Entry) -> bool:
         return self.forbids(entry) or self.mutes(entry) or self.gathers(entry)
@@ -130,20 +130,22 @@ class View:
         """Whether the publisher left this user out."""
         return self.user in entry.notification.excluded
 
+    def hides(self, entry: Entry) -> bool:
+        """Whether the user must not be shown the entry, wherever it stands."""
+        return self.excludes(entry) or self.hidden.covers(entry)
+
     def shows(self, entry: Entry) -> bool:
         """Whether this user may be shown the entry (its expiry is the store's business)."""
-        return (
-            self.follows(entry)
-            and self.reaches(entry)
-            and not self.excludes(entry)
-            and not self.hidden.covers(entry)
-        )
+        return self.follows(entry) and self.reaches(entry) and not self.hides(entry)
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
+class Outline(NamedTuple):
     """What counting needs of an entry."""
 
     seq: int
     notification_id: str
     expires_at: int
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        return cls(entry.seq, entry.notification.id, entry.notification.expires_at)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from sys import intern
+
 from bson.datetime_ms import DatetimeMS
 
 from notifier.core.models import Entry, Kind, Notification, Priority
 from notifier.store.entries import Head
 from notifier.store.mongo.database import Document
 
-# A page has a hundred of them; calling an enumeration takes twenty times as long as a look-up.
+# Thousands of them are kept and few names occur in them: each name is kept once (``intern``). And
+# a page has a hundred of them: calling an enumeration takes twenty times as long as a look-up.
 _KINDS = {str(kind): kind for kind in Kind}
 _PRIORITIES = {str(priority): priority for priority in Priority}
 
@@ -43,10 +46,10 @@ def notification_from(document: Document) -> Notification:
     return Notification(
         id=document["notification_id"],
         kind=_KINDS[document["kind"]],
-        type=document["type"],
+        type=intern(document["type"]),
         # Absent from what an earlier release wrote.
         priority=_PRIORITIES[document.get("priority", Priority.NORMAL)],
-        publisher=document["publisher"],
+        publisher=intern(document["publisher"]),
         created_at=document["created_at"],
         expires_at=document["expires_at"],
         excluded=frozenset(document["excluded"]),
@@ -73,4 +76,5 @@ def entry_document(entry: Entry, place: Head, *, first: bool) -> Document:
 
 def entry_from(document: Document) -> Entry:
     silent = document.get("silent", False)
-    return Entry(document["audience"], document["seq"], notification_from(document), silent)
+    audience = intern(document["audience"])
+    return Entry(audience, document["seq"], notification_from(document), silent)

@@ -10,6 +10,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from notifier.store.entries import Head
 from notifier.store.mongo.database import AT_ONCE, Document, available
+from notifier.store.mongo.pipelines import last_of
 
 MAX_KNOWN = 100_000
 """Logs of which the head is kept in memory, the most recently used ones: some 25 MB."""
@@ -87,22 +88,8 @@ async def read_heads(
     heads: dict[str, Head] = {}
     for start in range(0, len(names), READ_TOGETHER):
         chunk = names[start : start + READ_TOGETHER]
+        last = last_of(chunk, seq="$seq", purge_at="$purge_at")
         with available():
-            async for row in await entries.aggregate(_last_of(chunk), batchSize=AT_ONCE):
+            async for row in await entries.aggregate(last, batchSize=AT_ONCE):
                 heads[row["_id"]] = Head(row["seq"], int(row["purge_at"]))
     return heads
-
-
-def _last_of(audiences: Collection[str]) -> list[Document]:
-    """Sorted against the index, this is answered by one jump in it for each log."""
-    return [
-        {"$match": {"audience": {"$in": audiences}}},
-        {"$sort": {"audience": -1, "seq": -1}},
-        {
-            "$group": {
-                "_id": "$audience",
-                "seq": {"$first": "$seq"},
-                "purge_at": {"$first": "$purge_at"},
-            }
-        },
-    ]

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
 
-from notifier.core.models import Entry, Kind, Outline, Priority, Publication, Receipt, Ref, View
+from notifier.core.models import (
+    Ends,
+    Entry,
+    Kind,
+    Outline,
+    Priority,
+    Publication,
+    Receipt,
+    Ref,
+    View,
+)
 from notifier.errors import StoreUnavailable
 from notifier.store.entries import Withdrawing, by_log
 from notifier.store.grouping import Grouping
@@ -16,17 +26,13 @@ from notifier.store.mongo.appending import Appender
 from notifier.store.mongo.database import AT_ONCE, TIMEOUT, Database, Document, available
 from notifier.store.mongo.documents import entry_from, entry_id, of_notification
 from notifier.store.mongo.drafts import Draft
+from notifier.store.mongo.ends import EndReader
 from notifier.store.mongo.heads import read_heads
 from notifier.store.mongo.idempotency import IdempotencyKeys
+from notifier.store.mongo.pipelines import ENTRY, LOGS_TOGETHER, MAX_LOGS, some_of, united
 
 MAX_GROUP = 1_000
 """Entries of one group: some 100 ms, which those behind it wait."""
-
-LOGS_TOGETHER = 100
-"""Logs read by one query; MongoDB takes at most 1,000 stages in a pipeline."""
-
-MAX_LOGS = 2_000
-"""Logs that are read at the same time, for all who ask: in twenty queries side by side."""
 
 _SHOWN = [str(Kind.NOTIFICATION), str(Kind.DIGEST)]
 """What readers are shown."""
@@ -62,6 +68,7 @@ class MongoLog:
         self._entries = database["entries"]
         self._idempotency = IdempotencyKeys(database, clock)
         self._appender = Appender(database, clock)
+        self._ends = EndReader(self._entries)
         self._drafts: Grouping[Draft, Receipt] = Grouping(
             self._flush,
             weigh=lambda draft: len(draft.notifications),
@@ -88,7 +95,7 @@ class MongoLog:
         # The end comes last: if this is cut short, a retry finds what is still to be taken back.
         of_it = of_notification(notification_id)
         with available():
-            found = await self._entries.find(of_it).to_list()
+            found = await self._entries.find(of_it, ENTRY).to_list()
         withdrawing = Withdrawing.of(map(entry_from, found), publisher=publisher, now=now)
         receipt = await self._drafts.submit(Draft(withdrawing.missing, notification_id))
         alive = {**of_it, "kind": {"$in": _SHOWN}, "expires_at": {"$gt": now}}
@@ -106,6 +113,9 @@ class MongoLog:
 
     async def heads(self, audiences: Collection[str]) -> dict[str, int]:
         return await self._heads_wanted.submit(audiences)
+
+    async def ends(self, audiences: Collection[str]) -> Ends:
+        return await self._ends.read(audiences)
 
     async def after(
         self, positions: Mapping[str, int], *, limit: int, now: int, type: str | None = None
@@ -154,8 +164,7 @@ class MongoLog:
         ]
         if not matches:
             return {}
-        newest: list[Document] = [{"$sort": {"seq": -1}}, {"$limit": limit}, {"$project": _OUTLINE}]
-        rows = self._united([[{"$match": match}, *newest] for match in matches])
+        rows = united([some_of(match, sort=-1, limit=limit, fields=_OUTLINE) for match in matches])
         found = await self._readings.submit(
             _Reading([*rows, {"$limit": limit}, _GROUPED], len(matches))
         )
@@ -166,7 +175,8 @@ class MongoLog:
             return []
         places = [{"audience": audience, "seq": seq} for audience, seq in set(refs)]
         wanted = {"$or": places, "expires_at": {"$gt": now}}
-        found = await self._readings.submit(_Reading([{"$match": wanted}], len(places)))
+        pipeline: list[Document] = [{"$match": wanted}, {"$project": ENTRY}]
+        found = await self._readings.submit(_Reading(pipeline, len(places)))
         return [entry_from(document) for document in found]
 
     async def copies(
@@ -183,7 +193,7 @@ class MongoLog:
         with available():
             return [
                 entry_from(document)
-                async for document in self._entries.find(query, batch_size=AT_ONCE)
+                async for document in self._entries.find(query, ENTRY, batch_size=AT_ONCE)
             ]
 
     async def _read(
@@ -196,8 +206,7 @@ class MongoLog:
         """At most ``limit`` documents for each match, which are of one log each; in one query."""
         if not matches:
             return []
-        tail: list[Document] = [{"$sort": {"seq": sort}}, {"$limit": limit}]
-        rows = self._united([[{"$match": match}, *tail] for match in matches])
+        rows = united([some_of(match, sort=sort, limit=limit) for match in matches])
         return await self._readings.submit(_Reading(rows, len(matches)))
 
     async def _answer(self, readings: Sequence[_Reading]) -> list[list[Document]]:
@@ -218,14 +227,8 @@ class MongoLog:
         return answers
 
     async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
-        found = await self._entries.aggregate(self._united(pipelines), batchSize=AT_ONCE)
+        found = await self._entries.aggregate(united(pipelines), batchSize=AT_ONCE)
         return await found.to_list()
-
-    def _united(self, pipelines: Sequence[list[Document]]) -> list[Document]:
-        """What one pipeline finds, then what the next does; none is begun before it is needed."""
-        first, *others = pipelines
-        name = self._entries.name
-        return [*first, *({"$unionWith": {"coll": name, "pipeline": p}} for p in others)]
 
     async def _read_heads(self, wanted: Sequence[Collection[str]]) -> list[dict[str, int]]:
         found = await read_heads(self._entries, set().union(*wanted))

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from notifier.core.models import (
+    Ends,
     Entry,
     IdempotencyKey,
     Kind,
@@ -136,6 +137,9 @@ class SqliteLog:
             return {a: found[a].seq if a in found else 0 for a in audiences}
 
         return await self._database.read(work)
+
+    async def ends(self, audiences: Collection[str]) -> Ends:
+        return Ends(await self.heads(audiences))
 
     async def after(
         self, positions: Mapping[str, int], *, limit: int, now: int, type: str | None = None

@@ -1,0 +1,97 @@
+"""Where logs end, and what is known of the entries there."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from notifier.core.models.audiences import MAX_SEQ
+from notifier.core.models.entries import Entry
+from notifier.core.models.subscribers import Outline, View
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The newest entries of a log: all behind the number ``low`` that can still be shown.
+
+    Newest first. Withdrawals and what was taken back are left out, what expires is not. ``low`` 0:
+    there is nothing else in the log.
+    """
+
+    entries: Sequence[Entry]
+    low: int
+
+    def between(self, place: int, before: int) -> Sequence[Entry]:
+        """What stands behind one place and in front of another."""
+        first = bisect_right(self.entries, -before, key=_falling)
+        return self.entries[first : bisect_left(self.entries, -place, key=_falling)]
+
+
+def _falling(entry: Entry) -> int:
+    return -entry.seq
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where some logs end: the last number of each, 0 for an empty one.
+
+    ``tails`` are those of the logs of which the store knows more than that. Each is at least as new
+    as the number.
+    """
+
+    heads: Mapping[str, int]
+    tails: Mapping[str, Tail] = field(default_factory=dict)
+
+    def reach(self, audience: str, place: int) -> bool:
+        """Whether everything behind a place is known."""
+        tail = self.tails.get(audience)
+        return tail is not None and tail.low <= place
+
+    def page(
+        self,
+        view: View,
+        before: Mapping[str, int],
+        *,
+        limit: int,
+        now: int,
+        type: str | None = None,
+    ) -> dict[str, list[Entry]]:
+        """What ``Log.page`` finds, for those logs of which enough is known."""
+        pages: dict[str, list[Entry]] = {}
+        for audience, floor in view.floors.items():
+            if audience not in self.tails:
+                continue
+            found = self.tails[audience].between(floor, before.get(audience, MAX_SEQ + 1))
+            page = list(islice(_shown(found, view, now=now, type=type), limit))
+            if len(page) == limit or self.reach(audience, floor):
+                pages[audience] = page
+        return pages
+
+    def outline(
+        self, view: View, positions: Mapping[str, int], *, limit: int, now: int
+    ) -> dict[str, list[Outline]]:
+        """What is known of that which ``Log.outline`` finds.
+
+        One log after the other, until there are ``limit`` different notifications.
+        """
+        rows: dict[str, list[Outline]] = {}
+        different: set[str] = set()
+        for audience, place in positions.items():
+            if audience in self.tails and len(different) < limit:
+                found = self.tails[audience].between(max(place, view.floors[audience]), MAX_SEQ + 1)
+                rows[audience] = list(map(Outline.of, _shown(found, view, now=now)))
+                different.update(row.notification_id for row in rows[audience])
+        return rows
+
+
+def _shown(
+    entries: Iterable[Entry], view: View, *, now: int, type: str | None = None
+) -> Iterator[Entry]:
+    """Those that the user may be shown now; all are from behind the user's floor."""
+    for entry in entries:
+        notification = entry.notification
+        wanted = type is None or notification.type == type
+        if wanted and notification.expires_at > now and not view.hides(entry):
+            yield entry
