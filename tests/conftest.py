@@ -55,7 +55,7 @@ async def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ra
     server = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     await server.start()
     yield server
-    await server.stop()
+    await server.kill()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from uuid import UUID
 from notifier.core.models import Priority
 
 LANES = (Priority.CRITICAL, Priority.HIGH, Priority.NORMAL, Priority.LOW)
-"""A stream for each priority, the most urgent first."""
+"""A stream, or a queue, for each priority, the most urgent first."""
 
 GROUP = "notifier"
 """The consumer group of all nodes."""

@@ -11,6 +11,7 @@ import pytest
 from notifier.core.models import Priority
 from notifier.errors import StoreUnavailable
 from notifier.queue import reader
+from notifier.queue.amqp import lane
 from tests.conftest import StartNotifier
 from tests.queue.rabbit import Rabbit, consumer, until_stored
 from tests.queue.site import stored, titled
@@ -149,8 +150,11 @@ async def test_a_worker_reads_and_leaves_in_order(rabbit: Rabbit, tmp_path: Path
         assert complaint not in worker.output
 
 
-async def test_a_broker_may_go_and_come_back(rabbitmq: RabbitMQ, rabbit: Rabbit) -> None:
+async def test_a_broker_may_go_and_come_back(
+    rabbitmq: RabbitMQ, rabbit: Rabbit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed while a node reads: what it had confirmed arrives once, in order, by itself."""
+    monkeypatch.setattr(lane, "LONGEST_PAUSE_SECONDS", 0.5)
     node, shop = await rabbit.open_node(), await rabbit.declare()
     await rabbit.publish(shop, *numbered(500))
     await until(lambda: published(node) > 0)
@@ -174,3 +178,18 @@ async def test_a_node_starts_without_a_broker(
     lines = [r.getMessage() for r in caplog.records if r.name.startswith("notifier.queue")]
     assert lines == ["RabbitMQ cannot be read: AMQPConnectionError"]
     assert "hunter2" not in caplog.text
+
+
+async def test_a_queue_of_another_form_is_told(
+    rabbit: Rabbit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the broker's words, once; as soon as it is gone all goes on."""
+    shop = await rabbit.connect()
+    await shop.declare_queue(rabbit.topology.dead, durable=True)
+    node = await rabbit.open_node()
+    await until(lambda: "RabbitMQ cannot be read" in caplog.text)
+    assert "PRECONDITION_FAILED - inequivalent arg" in caplog.text
+    assert f"for queue '{rabbit.topology.dead}'" in caplog.text
+    await shop.queue_delete(rabbit.topology.dead)
+    await until(lambda: consumer(node).connected == 4)
+    assert caplog.text.count("RabbitMQ cannot be read") == 1
