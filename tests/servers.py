@@ -469,7 +469,7 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not _SETTING.match(name)}
 
 
-_SETTING = re.compile(r"NOTIFIER_|(PORT|DYNO|MONGODB_URI|REDIS_URL|AMQP_URL|CLOUDAMQP_URL)(_FILE)?$")
+_SETTING = re.compile(r"NOTIFIER_|(PORT|DYNO|MONGODB_URI|REDIS_URL|(CLOUD)?AMQP_URL)(_FILE)?$")
 
 
 def node() -> str:
