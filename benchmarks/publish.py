@@ -46,11 +46,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import cores, cpu
+from benchmarks.message import notification, stamp
 from benchmarks.peer import install
 from benchmarks.report import Figures, Goal, Report
 from benchmarks.services import notifier, on_node
 from benchmarks.site import Make, Site, delays
-from benchmarks.traffic import Traffic, notification, stamp
+from benchmarks.traffic import Traffic
 from notifier.publisher import Publisher
 from tests.servers import NotifierProcess
 

@@ -1,8 +1,7 @@
 """Users who read and publishers who ask, as cheaply as can be: sockets, one epoll, ready requests.
 
-What a service costs is measured beside this, on a core that it must not run short of. Both services
-get the same bytes. Each notification carries the time at which it was sent, in microseconds of the
-clock that all processes share; its reader compares.
+What a service costs is measured beside this, and must not be held up by it. Both services get the
+same bytes.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ import random
 import re
 import select
 import socket
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import orjson
 
+from benchmarks.message import BODY, STAMP, stamp
 from benchmarks.services import RULES
 from notifier.core.models import PUBLISH
 from notifier.http.tokens import sign
@@ -39,8 +38,6 @@ READ = 1_048_576
 
 _PING, _PONG = b"\x81\x012", b"\x81\x81\x00\x00\x00\x003"
 
-_STAMP = re.compile(rb'"at":"(\d{16})"')
-
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 _UPGRADE = (
@@ -51,27 +48,6 @@ _UPGRADE = (
     b"Sec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 )
-
-
-def notification(user: str, stamp: str) -> dict[str, Any]:
-    """What is published, some 300 bytes as JSON."""
-    return {
-        "to": f"user:{user}",
-        "type": "message",
-        "title": "Ada sent you a message",
-        "body": "Lunch at one? The others are in already, we only need somebody to book the table.",
-        "sender": {"id": "7", "name": "Ada Lovelace"},
-        "url": "/chat/7",
-        "data": {"chat": 7, "at": stamp},
-    }
-
-
-def stamp() -> int:
-    """The time, in microseconds."""
-    return time.monotonic_ns() // 1_000
-
-
-_BODY = orjson.dumps(notification("%b", "%b")).replace(b'"%b"}', b'"%016d"}')
 
 
 @dataclass(frozen=True)
@@ -214,11 +190,11 @@ class Traffic:
     # Requests
 
     def _ask(self, publisher: _Publisher, at: int) -> None:
-        body = _BODY % (self._somebody(), at)
+        body = BODY % (self._somebody(), at)
         self._post(publisher, "/v1/notifications", body, 1)
 
     def _ask_batch(self, publisher: _Publisher, at: int) -> None:
-        bodies = b",".join(_BODY % (self._somebody(), at) for _ in range(BATCH))
+        bodies = b",".join(BODY % (self._somebody(), at) for _ in range(BATCH))
         body = b'{"notifications":[%b]}' % bodies
         self._post(publisher, "/v1/notifications/batch", body, BATCH)
 
@@ -248,7 +224,7 @@ class Traffic:
         size = reader.recv_into(self._buffer)
         assert size, "cut by the service"
         now = stamp()
-        for sent in _STAMP.findall(self._buffer, 0, size):
+        for sent in STAMP.findall(self._buffer, 0, size):
             self._delays.append((now - int(sent)) / 1e6)
         if self._buffer.find(_PING, 0, size) >= 0:
             reader.sendall(_PONG)

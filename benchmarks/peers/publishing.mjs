@@ -1,13 +1,13 @@
-// A notification service on Node, as a competent team would write it: one process, plain `http` with
-// keep-alive, socket.io with its Redis adapter, the official MongoDB driver, jsonwebtoken, ajv.
+// A notification service on Node, as a competent team would write it: one process, plain `http`
+// with keep-alive, socket.io with its Redis adapter, the MongoDB driver, jsonwebtoken, ajv.
 //
-// A notification is checked, stored in one insert that a majority has journaled, emitted to the room
-// of its audience on all nodes, then answered. A feed is paged by the order of the entries' ids.
+// A notification is checked, stored in one insert that a majority has journaled, emitted to the
+// room of its audience on all nodes, then answered. A feed is paged by the order of its ids.
 //
 // What Notifier promises and this does not: entries of a log have no numbers without holes, so a
-// client cannot tell that it missed one, and there is no replay; delivery is at most once, and nothing
-// is repaired after Redis was away; no idempotency keys, no read state, no counts, no rate limits, no
-// revocation, no metrics; nothing is scheduled, collapsed, throttled or withdrawn.
+// client cannot tell that it missed one, and there is no replay; delivery is at most once, and
+// nothing is repaired after Redis was away; no idempotency keys, no read state, no counts, no rate
+// limits, no revocation, no metrics; nothing is scheduled, collapsed, throttled or withdrawn.
 import { createSecretKey, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import { createAdapter } from "@socket.io/redis-adapter";
@@ -178,7 +178,8 @@ http.on("request", async (request, response) => {
     [status, told] = await call(request, query);
   } catch (error) {
     status = error.status ?? 500;
-    told = { status, detail: error.status ? error.message : "Internal error.", errors: error.errors };
+    const detail = error.status ? error.message : "Internal error.";
+    told = { status, detail, errors: error.errors };
   }
   const body = JSON.stringify(told);
   response.writeHead(status, {

@@ -23,7 +23,11 @@ function optional(schema) {
   return { ...schema, nullable: true };
 }
 
-const sender = object({ id: { type: "string", pattern: `^${NAME}$` }, name: text(100), avatar: url });
+const sender = object({
+  id: { type: "string", pattern: `^${NAME}$` },
+  name: text(100),
+  avatar: url,
+});
 
 const notification = object(
   {
@@ -80,12 +84,11 @@ const validate = ajv.compile(notification);
 /** What is wrong with a notification, by the path of the field; null if nothing is. */
 export function problemsOf(value) {
   if (validate(value)) return null;
-  return Object.fromEntries(
-    validate.errors.map(({ instancePath, message, params }) => [
-      [...instancePath.split("/").slice(1), params.additionalProperty ?? params.missingProperty ?? []]
-        .flat()
-        .join("."),
-      [message],
-    ]),
-  );
+  return Object.fromEntries(validate.errors.map((error) => [pathOf(error), [error.message]]));
+}
+
+function pathOf({ instancePath, params }) {
+  const inner = params.additionalProperty ?? params.missingProperty;
+  const path = instancePath.split("/").slice(1);
+  return (inner === undefined ? path : [...path, inner]).join(".");
 }
