@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
 from pymongo.asynchronous.collection import AsyncCollection
@@ -69,7 +69,7 @@ class EndReader:
         heads = {audience: end.seq for audience, end in ends.items()}
         heads |= {audience: entries[0].seq for audience, entries in logs.items()}
         tails = self._tails.at(ends)
-        tails |= await self._load(ends.keys() - tails.keys())
+        tails |= await self._load({a: end.seq for a, end in ends.items() if a not in tails})
         tails |= dict.fromkeys({*shared, *own} - heads.keys(), _EMPTY)
         tails |= {
             audience: tail_of(entries, Tail((), entries[-1].seq - 1 if len(entries) == OWN else 0))
@@ -77,9 +77,13 @@ class EndReader:
         }
         return heads, tails
 
-    async def _load(self, audiences: Iterable[str]) -> dict[str, Tail]:
-        """Read the tails of these logs, or what has come since they were known."""
-        places = {audience: self._tails.place(audience) for audience in list(audiences)[:LOADED]}
+    async def _load(self, heads: Mapping[str, int]) -> dict[str, Tail]:
+        """Read the tails of these logs, or what has come since they were known.
+
+        A server that is about to learn that it is no longer the primary may know less than the one
+        that told the heads: what is older than these is of no use.
+        """
+        places = {audience: self._tails.place(audience) for audience in list(heads)[:LOADED]}
         if not places:
             return {}
         matches = [{"audience": a, "seq": {"$gte": place}} for a, place in places.items()]
@@ -87,7 +91,8 @@ class EndReader:
         logs = by_log([entry_from(row) for row in rows])
         for audience, place in places.items():
             self._tails.take(audience, logs.get(audience, []), place)
-        return self._tails.at({a: End.of(entries[0]) for a, entries in logs.items()})
+        ends = {a: End.of(entries[0]) for a, entries in logs.items() if entries[0].seq >= heads[a]}
+        return self._tails.at(ends)
 
     async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
         queries = (
