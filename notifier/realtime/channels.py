@@ -73,7 +73,11 @@ class RedisChannels:
         self.on_message: Callable[[str, bytes], None] = lambda channel, payload: None
         self.on_gap: Callable[[Collection[str]], None] = lambda channels: None
         self.handlers: dict[str, Callable[[bytes], None]] = {self._own: lambda payload: None}
-        self._listener = connect(url, verify_tls=verify_tls, socket_timeout=None)
+        # RESP2: for each push of RESP3 redis-py writes out the whole message for a log line that
+        # nobody reads.
+        self._listener = connect(url, verify_tls=verify_tls, socket_timeout=None, protocol=2)
+        # Replies have no time-out each, the pipeline has one.
+        self._sender = connect(url, verify_tls=verify_tls, socket_timeout=None)
         self.commands = connect(url, verify_tls=verify_tls, socket_timeout=PUBLISH_SECONDS)
         """A client for other short commands on the same Redis."""
         self._wanted: Counter[str] = Counter()
@@ -106,7 +110,7 @@ class RedisChannels:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptied.wait(), PUBLISH_SECONDS)
         await stop(self._tasks)
-        for client in (self._listener, self.commands):
+        for client in (self._listener, self._sender, self.commands):
             await client.aclose()
 
     @property
@@ -182,22 +186,20 @@ class RedisChannels:
     async def _listen(self, pubsub: Any) -> None:
         self._heard = set()
         self._changed.set()
-        heard = time.monotonic()
-        following = asyncio.get_running_loop().create_task(self._follow_wishes(pubsub))
+        loop = asyncio.get_running_loop()
+        following = loop.create_task(self._follow_wishes(pubsub))
         try:
-            while True:
-                message = await pubsub.get_message(timeout=HEARTBEAT_SECONDS)
-                if message is None:
-                    if time.monotonic() - heard > DEAF_SECONDS:
-                        raise TimeoutError
-                    continue
-                heard = self._last_heard = time.monotonic()
-                if message["type"] == "message":
-                    self._receive(message["channel"].decode(), message["data"])
-                elif message["type"] == "subscribe":
-                    self._confirm(message["channel"].decode())
-                if following.done():
-                    await following
+            async with asyncio.timeout(DEAF_SECONDS) as silence:
+                while True:
+                    message = await pubsub.get_message(timeout=None)
+                    silence.reschedule(loop.time() + DEAF_SECONDS)
+                    self._last_heard = time.monotonic()
+                    if message["type"] == "message":
+                        self._receive(message["channel"].decode(), message["data"])
+                    elif message["type"] == "subscribe":
+                        self._confirm(message["channel"].decode())
+                    if following.done():
+                        await following
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
@@ -261,7 +263,7 @@ class RedisChannels:
                 self._filled.clear()
             try:
                 async with asyncio.timeout(PUBLISH_SECONDS):
-                    async with self.commands.pipeline(transaction=False) as pipeline:
+                    async with self._sender.pipeline(transaction=False) as pipeline:
                         for channel, payload in batch:
                             pipeline.publish(channel, payload)
                         await pipeline.execute()

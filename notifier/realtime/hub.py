@@ -29,6 +29,9 @@ DEGRADED_CHECK_SECONDS = 2.0
 REPAIR_LIMIT = 500
 """Entries of one log read at a time when catching up."""
 
+GATHER_SECONDS = 0.05
+"""Between two comparisons: of many logs with something wrong, most are compared together."""
+
 ARRIVALS = 100
 """Readers that catch up at the same time; the others wait for their turn. Each asks the store
 several times. If thousands did so together, the loop would take so long for one round that every
@@ -283,6 +286,7 @@ class Hub:
                 self._stale |= stale
                 await asyncio.sleep(1)
                 self._wake.set()
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def _repair(self, audiences: Collection[str]) -> None:
         """Deliver what the store has behind our positions, then what has become next in line.
