@@ -46,9 +46,7 @@ async def count(log: Log, visit: Visit, ends: Ends, *, now: int) -> Counts:
     above = sum(_count_above(marks.get(a, {}), reads[a]) for a in reads)
     # The unseen ones may all stand in a log that is not reached before enough is found.
     wanted = [reads] if news == reads else [reads, news]
-    outlines = await asyncio.gather(
-        *(_outline(log, ends, view, behind, limit=COUNT_CAP + above, now=now) for behind in wanted)
-    )
+    outlines = await _outlines(log, view, ends, wanted, limit=COUNT_CAP + above, now=now)
     unread: dict[str, int] = {}
     unseen: set[str] = set()
     below = await _below(log, view, marks, reads, now=now)
@@ -81,19 +79,40 @@ async def _below(
     return rows
 
 
+async def _outlines(
+    log: Log,
+    view: View,
+    ends: Ends,
+    wanted: Sequence[Mapping[str, int]],
+    *,
+    limit: int,
+    now: int,
+) -> list[Mapping[str, Sequence[Outline]]]:
+    """All that stands behind each of these sets of places, or at least ``limit`` different
+    notifications of it; what is known and, if that is not enough, what the log says."""
+    outlines: list[Mapping[str, Sequence[Outline]]] = []
+    gaps: list[Mapping[str, int]] = []
+    for behind in wanted:
+        known = ends.outline(view, behind, limit=limit, now=now)
+        gap = {a: place for a, place in behind.items() if not ends.reach(a, place)}
+        if gap and _different(known.values()) < limit:
+            gaps.append(gap)
+        outlines.append(known)
+    if gaps:
+        asked = (_outline(log, view, gap, limit=limit, now=now) for gap in gaps)
+        outlines += await asyncio.gather(*asked)
+    return outlines
+
+
 async def _outline(
-    log: Log, ends: Ends, view: View, behind: Mapping[str, int], *, limit: int, now: int
+    log: Log, view: View, behind: Mapping[str, int], *, limit: int, now: int
 ) -> Mapping[str, Sequence[Outline]]:
-    """All that stands behind these places, or at least ``limit`` different notifications of it."""
-    known = ends.outline(view, behind, limit=limit, now=now)
-    rest = {a: place for a, place in behind.items() if not ends.reach(a, place)}
-    if not rest or _different(known.values()) >= limit:
-        return known
-    found = await log.outline(view, rest, limit=limit, now=now)
-    if sum(map(len, found.values())) == limit and _different(found.values()) < limit:
-        # Some stand in several logs: at most once in each.
-        found = await log.outline(view, rest, limit=limit * len(rest), now=now)
-    return {**known, **found}
+    """The same, as the log says."""
+    found = await log.outline(view, behind, limit=limit, now=now)
+    if sum(map(len, found.values())) < limit or _different(found.values()) == limit:
+        return found
+    # Some stand in several logs: at most once in each.
+    return await log.outline(view, behind, limit=limit * len(behind), now=now)
 
 
 def _different(outlines: Iterable[Sequence[Outline]]) -> int:

@@ -6,7 +6,6 @@ JSON fragments: an entry is encoded when it is published and never again.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,12 +93,10 @@ class Feed:
         """One page of the feed, newest first: ``PageSchema`` in, items and counts out."""
         request = load(PAGE, args)
         visit = await self.visit(caller)
-        # The cursor is taken first: what arrives meanwhile is in the page, or comes live, or both.
+        # They are taken first: what arrives meanwhile is in the page, or comes live, or both.
         ends = await self._store.ends(visit.view.audiences)
-        (items, position), counts = await asyncio.gather(
-            self._pages.read(visit, ends, request),
-            count(self._store, visit, ends, now=self._clock()),
-        )
+        items, position = await self._pages.read(visit, ends, request)
+        counts = await count(self._store, visit, ends, now=self._clock())
         return {
             "items": items,
             "next": None if position is None else str(position),
