@@ -5,7 +5,8 @@ store writes it. Then users drawn by lot read their feeds one after the other: o
 two roles, three topics, with watermarks and marks.
 
 broadcast   a notification to everyone: until it is durable, and what was written
-page        the first page of a feed with its counts, 20 entries
+page        the first page of a feed with its counts, 20 entries; before that the same on a node
+            that has just been started (cold)
 counts      unread and unseen
 connect     what a connection asks the store for: the user, a replay of what was missed, the counts
 
@@ -105,7 +106,7 @@ class Builder:
     def __init__(self, database: AsyncDatabase[Document], users: int, now: int) -> None:
         self._database = database
         self._users = users
-        self._topics = max(TOPICS_OF_USER, users // USERS_PER_TOPIC)
+        self._topics = _topics(users)
         self._now = now
         self._start = first_seq(now)
 
@@ -206,6 +207,10 @@ class Builder:
         await cursor.to_list()
 
 
+def _topics(users: int) -> int:
+    return max(TOPICS_OF_USER, users // USERS_PER_TOPIC)
+
+
 def _numbers(count: int) -> list[Document]:
     """``$n`` from 0 up to a count."""
     thousands = -(-count // 1_000)
@@ -278,6 +283,7 @@ class Bench:
     async def reads(self) -> list[Document]:
         """Read feeds; the queries of the last page."""
         await self._time("page (cold)", self._page)
+        await self._warm_up()
         await self._time("page", self._page)
         await self._time("counts", self._counts)
         await self._time("connect", self._connect)
@@ -306,13 +312,20 @@ class Bench:
         print(f"| {name} | {figures} | {each:g} | {used} |", flush=True)
 
     def _somebody(self) -> Principal:
-        number = self._chance.randrange(self._users)
+        return self._user(self._chance.randrange(self._users))
+
+    def _user(self, number: int) -> Principal:
         roles = (f"role-{(number + n) % ROLES}" for n in range(ROLES_OF_USER))
         return Principal(f"user-{number}", roles=frozenset(roles))
 
     async def _publish(self) -> None:
         body = {"to": EVERYONE, "title": "Maintenance tonight", "body": "From ten to eleven."}
         await self._publisher.publish(body, SERVICE)
+
+    async def _warm_up(self) -> None:
+        """Let the node see every shared log, as one that has been up for a while has."""
+        for number in range(0, _topics(self._users), TOPICS_OF_USER):
+            await self._page(self._user(number))
 
     async def _page(self, somebody: Principal) -> Document:
         return await self._feed.page(somebody, {})

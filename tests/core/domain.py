@@ -55,7 +55,6 @@ class Clock:
 
 def remember(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Have the store know this many entries of the end of each log, as if logs were long."""
-    monkeypatch.setattr("notifier.store.mongo.ends.OWN", count)
     monkeypatch.setattr("notifier.store.mongo.ends.KEPT", count)
     monkeypatch.setattr("notifier.store.mongo.tails.KEPT", count)
 

@@ -154,7 +154,7 @@ async def agree(store: Store, ends: Ends, view: View, dice: Random, now: int) ->
         assert len(part) == len(whole) or not ends.reach(audience, behind[audience])
 
 
-@pytest.mark.parametrize("kept", [1, 3, 50])
+@pytest.mark.parametrize("kept", [1, 3, 32])
 async def test_what_is_known_is_what_the_store_says(
     open_node: OpenNode, clock: Clock, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:

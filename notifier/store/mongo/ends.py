@@ -16,12 +16,8 @@ from notifier.store.mongo.documents import entry_from
 from notifier.store.mongo.pipelines import LOGS_TOGETHER, MAX_LOGS, last_of, some_of, united
 from notifier.store.mongo.tails import KEPT, End, Tails, tail_of
 
-OWN = 32
-"""Entries of a user's own log that are read with its end: a page needs up to 21 of a log, counting
-all that are unread."""
-
 LOADED = 32
-"""Tails that are read together, some 40 ms at most. Those of other logs are not known this time."""
+"""Tails that are read together, some 20 ms at most. Those of other logs are not known this time."""
 
 _EMPTY = Tail((), 0)
 
@@ -62,7 +58,7 @@ class EndReader:
     ) -> tuple[dict[str, int], dict[str, Tail]]:
         """The heads of all these logs, except of empty ones, and the tails that are known."""
         lasts = last_of(shared, seq="$seq", entry="$_id")
-        news = [some_of({"audience": audience}, sort=-1, limit=OWN) for audience in own]
+        news = [some_of({"audience": audience}, sort=-1, limit=KEPT) for audience in own]
         rows = await self._aggregate([lasts, *news])
         ends = {row["_id"]: End(row["seq"], row["entry"]) for row in rows if "entry" in row}
         logs = by_log([entry_from(row) for row in rows if "entry" not in row])
@@ -72,7 +68,7 @@ class EndReader:
         tails |= await self._load({a: end.seq for a, end in ends.items() if a not in tails})
         tails |= dict.fromkeys({*shared, *own} - heads.keys(), _EMPTY)
         tails |= {
-            audience: tail_of(entries, Tail((), entries[-1].seq - 1 if len(entries) == OWN else 0))
+            audience: tail_of(entries, Tail((), entries[-1].seq - 1 if len(entries) == KEPT else 0))
             for audience, entries in logs.items()
         }
         return heads, tails

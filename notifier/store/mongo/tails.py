@@ -26,12 +26,13 @@ from typing import NamedTuple
 from notifier.core.models import Entry, Kind, Ref, Tail
 from notifier.store.mongo.documents import entry_id
 
-KEPT = 50
-"""Entries of one log that are kept: more than two pages of a feed, if they are all of it. What lies
-below is asked for; more of each log would mean fewer logs."""
+KEPT = 32
+"""Entries that are known of one log. A page of the usual size takes up to 21 of it, and to count a
+hundred unread ones it takes a few logs. What lies below is asked for; more of each log would mean
+fewer logs, and longer reading when one is not known yet."""
 
 MEMORY = 64 * 2**20
-"""Bytes of all that is kept: some 60,000 entries of 400 characters, the ends of 1,200 logs. The
+"""Bytes of all that is kept: some 60,000 entries of 400 characters, the ends of 2,000 logs. The
 logs that were not asked for longest go first."""
 
 OVERHEAD = 700

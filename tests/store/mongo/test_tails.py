@@ -276,7 +276,7 @@ async def test_a_known_page_takes_two_commands(
     await feed.visit(ada)
     await feed.subscribe_topic(ada, {"topic": "news"})
     logs = ["everyone", "user:ada", "role:admin", "topic:news"]
-    for number in range(3 * KEPT):
+    for number in range(4 * (KEPT - 4)):
         await publisher.publish({"to": logs[number % 4], "title": str(number)}, SERVICE)
     await feed.page(ada, {})
     assert await asked(database, feed, ada) == ["subscribers", "entries"]
