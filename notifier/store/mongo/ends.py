@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from itertools import chain
 
@@ -11,9 +10,16 @@ from pymongo.asynchronous.collection import AsyncCollection
 from notifier.core.models import Ends, Tail, kind_of
 from notifier.store.entries import by_log
 from notifier.store.grouping import Grouping
-from notifier.store.mongo.database import AT_ONCE, TIMEOUT, Document, available
+from notifier.store.mongo.database import TIMEOUT, Document, available
 from notifier.store.mongo.documents import entry_from
-from notifier.store.mongo.pipelines import LOGS_TOGETHER, MAX_LOGS, last_of, some_of, united
+from notifier.store.mongo.pipelines import (
+    LOGS_TOGETHER,
+    MAX_LOGS,
+    last_of,
+    rows_of,
+    some_of,
+    united,
+)
 from notifier.store.mongo.tails import KEPT, End, Tails, tail_of
 
 LOADED = 32
@@ -59,7 +65,7 @@ class EndReader:
         """The heads of all these logs, except of empty ones, and the tails that are known."""
         lasts = last_of(shared, seq="$seq", entry="$_id")
         news = [some_of({"audience": audience}, sort=-1, limit=KEPT) for audience in own]
-        rows = await self._aggregate([lasts, *news])
+        rows = await self._find([lasts, *news])
         ends = {row["_id"]: End(row["seq"], row["entry"]) for row in rows if "entry" in row}
         logs = by_log([entry_from(row) for row in rows if "entry" not in row])
         heads = {audience: end.seq for audience, end in ends.items()}
@@ -83,21 +89,16 @@ class EndReader:
         if not places:
             return {}
         matches = [{"audience": a, "seq": {"$gte": place}} for a, place in places.items()]
-        rows = await self._aggregate([some_of(match, sort=-1, limit=KEPT) for match in matches])
+        rows = await self._find([some_of(match, sort=-1, limit=KEPT) for match in matches])
         logs = by_log([entry_from(row) for row in rows])
         for audience, place in places.items():
             self._tails.take(audience, logs.get(audience, []), place)
         ends = {a: End.of(entries[0]) for a, entries in logs.items() if entries[0].seq >= heads[a]}
         return self._tails.at(ends)
 
-    async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
-        queries = (
+    async def _find(self, pipelines: Sequence[list[Document]]) -> list[Document]:
+        queries = [
             united(pipelines[start : start + LOGS_TOGETHER])
             for start in range(0, len(pipelines), LOGS_TOGETHER)
-        )
-        found = await asyncio.gather(*map(self._answer, queries))
-        return list(chain.from_iterable(found))
-
-    async def _answer(self, query: list[Document]) -> list[Document]:
-        cursor = await self._entries.aggregate(query, batchSize=AT_ONCE)
-        return await cursor.to_list()
+        ]
+        return await rows_of(self._entries, queries)

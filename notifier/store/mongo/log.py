@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from operator import attrgetter
 
 from notifier.core.models import (
@@ -29,7 +27,7 @@ from notifier.store.mongo.drafts import Draft
 from notifier.store.mongo.ends import EndReader
 from notifier.store.mongo.heads import read_heads
 from notifier.store.mongo.idempotency import IdempotencyKeys
-from notifier.store.mongo.pipelines import ENTRY, LOGS_TOGETHER, MAX_LOGS, some_of, united
+from notifier.store.mongo.pipelines import ENTRY, LOGS_TOGETHER, MAX_LOGS, rows_of, some_of, united
 
 MAX_GROUP = 1_000
 """Entries of one group: some 100 ms, which those behind it wait."""
@@ -220,15 +218,11 @@ class MongoLog:
                 room = LOGS_TOGETHER - reading.logs
             queries[-1].append([*reading.pipeline, {"$set": {_ASKER: asker}}])
         with available():
-            found = await asyncio.gather(*map(self._aggregate, queries))
+            found = await rows_of(self._entries, [united(pipelines) for pipelines in queries])
         answers: list[list[Document]] = [[] for _ in readings]
-        for document in chain.from_iterable(found):
+        for document in found:
             answers[document.pop(_ASKER)].append(document)
         return answers
-
-    async def _aggregate(self, pipelines: Sequence[list[Document]]) -> list[Document]:
-        found = await self._entries.aggregate(united(pipelines), batchSize=AT_ONCE)
-        return await found.to_list()
 
     async def _read_heads(self, wanted: Sequence[Collection[str]]) -> list[dict[str, int]]:
         found = await read_heads(self._entries, set().union(*wanted))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
+from itertools import chain
 
-from notifier.store.mongo.database import Document
+from pymongo.asynchronous.collection import AsyncCollection
+
+from notifier.store.mongo.database import AT_ONCE, Document
 
 LOGS_TOGETHER = 100
 """Logs read by one query; MongoDB takes at most 1,000 stages in a pipeline."""
@@ -40,3 +44,14 @@ def united(pipelines: Sequence[list[Document]]) -> list[Document]:
     """What one pipeline finds, then what the next does; none is begun before it is needed."""
     first, *others = pipelines
     return [*first, *({"$unionWith": {"coll": COLLECTION, "pipeline": p}} for p in others)]
+
+
+async def rows_of(
+    entries: AsyncCollection[Document], pipelines: Sequence[list[Document]]
+) -> list[Document]:
+    """What these pipelines find, each the answer to a query of its own, side by side."""
+    if len(pipelines) == 1:  # mostly so, and it needs no task
+        cursor = await entries.aggregate(pipelines[0], batchSize=AT_ONCE)
+        return await cursor.to_list()
+    found = await asyncio.gather(*(rows_of(entries, [pipeline]) for pipeline in pipelines))
+    return list(chain.from_iterable(found))
