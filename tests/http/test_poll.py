@@ -105,7 +105,7 @@ async def test_entries_are_answered_from_the_hub(
     """Only the counts are looked up, and the cursor goes on behind them; nothing is read again."""
     since = await start(api)
     async with waiting(node, api, since) as polling:
-        for name in ("subscriber", "heads", "after"):
+        for name in ("subscriber", "after"):
             monkeypatch.setattr(node.store, name, None)
         body = {"to": ["user:ada", "everyone"], "title": "Here"}
         await node.publisher.publish(body, SERVICE)
