@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -384,12 +385,24 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
         try:
             site = web.TCPSite(runner, config.server.host, config.server.port, backlog=4096)
             await site.start()
+            spare_collector()
             ready(_url(config.server.host, runner.addresses[0][1]))
             await leave.wait()
             logger.info("leaving")
             await node.drain()
         finally:
             await runner.cleanup()
+
+
+def spare_collector() -> None:
+    """Leave what is here for good out of garbage collections, and collect less often.
+
+    By default a tenth of the CPU time of publishing goes into looking at a hundred thousand objects
+    that never become garbage.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def leaving() -> asyncio.Event:

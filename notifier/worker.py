@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from notifier.app import DAY, amqp_consumer, leaving, redis_consumer
+from notifier.app import DAY, amqp_consumer, leaving, redis_consumer, spare_collector
 from notifier.config import Config
 from notifier.core.jobs.digests import Digests
 from notifier.core.jobs.runner import Runner, handlers
@@ -48,6 +48,7 @@ async def work(config: Config, *, ready: Callable[[], None]) -> None:
             if consumer is not None:
                 consumer.start()
                 stack.push_async_callback(consumer.close)
+        spare_collector()
         ready()
         await leave.wait()
         logger.info("leaving")

@@ -46,6 +46,20 @@ class PlainSchema(Schema):
         return loaded
 
 
+class PlainNested(fields.Nested):
+    """A part that is checked field by field as well."""
+
+    def _deserialize(
+        self, value: Any, attr: Any, data: Any, partial: Any = None, **kwargs: Any
+    ) -> Any:
+        schema = self.schema
+        if isinstance(schema, PlainSchema) and isinstance(value, Mapping):
+            checked = schema.check(value)
+            if checked is not None:
+                return checked
+        return super()._deserialize(value, attr, data, partial, **kwargs)
+
+
 def load(schema: Schema, data: object) -> dict[str, Any]:
     """Check data from outside; ``InvalidRequest`` names every wrong field by its path."""
     if not isinstance(data, Mapping):

@@ -94,12 +94,27 @@ class Publisher:
         ``Forbidden``, ``InvalidRequest``, ``Conflict`` or ``StoreUnavailable``; then nothing was
         published.
         """
+        return await self.to_its_end(
+            self.accept(
+                body, caller, idempotency_key=idempotency_key, notification_id=notification_id
+            )
+        )
+
+    async def accept(
+        self,
+        body: object,
+        caller: Principal,
+        *,
+        idempotency_key: str | None = None,
+        notification_id: str | None = None,
+    ) -> Receipt:
+        """``publish`` for who sees to it that it is not cancelled, for many at once say."""
         _require(policy.may_publish(caller, self._types))
         request = load(NOTIFICATION, body)
         at = self._delivery_time(request)
         order = self._order(request, caller, notification_id)
         key = _key(idempotency_key, body, caller)
-        receipt = await self._to_its_end(self._place(order, at, key))
+        receipt = await self._place(order, at, key)
         self._count(receipt)
         return receipt
 
@@ -110,8 +125,15 @@ class Publisher:
         """
         _require(policy.may_publish(caller, self._types))
         owner = None if ADMIN in caller.scopes else caller.publisher
-        await self._to_its_end(self._take_back(_uuid(notification_id), owner))
+        await self.to_its_end(self._take_back(_uuid(notification_id), owner))
         self.metrics.withdrawn += 1
+
+    async def to_its_end(self, work: Coroutine[Any, Any, Done]) -> Done:
+        """A caller who gives up (hangs up, say) does not keep what was stored from being told."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
 
     async def close(self) -> None:
         """Wait until what was stored has been told."""
@@ -136,13 +158,6 @@ class Publisher:
             notification_id, publisher=owner, now=self._clock()
         )
         self._bus.announce(visible(withdrawals))
-
-    async def _to_its_end(self, work: Coroutine[Any, Any, Done]) -> Done:
-        """A caller who gives up (hangs up, say) does not keep what was stored from being told."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)

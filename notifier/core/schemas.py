@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
-from notifier.core.loading import PlainSchema
+from notifier.core.loading import PlainNested, PlainSchema
 from notifier.core.loading import load as load
 from notifier.core.models import (
     CHANNELS,
@@ -102,6 +103,9 @@ class _Audiences(fields.List[str]):
         super().__init__(_Audience(), **options)
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[str | None]:
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):  # what is wrong is told below
+                return [parse_audience(value)]
         if isinstance(value, list) and len(value) > MAX_AUDIENCES:
             raise ValidationError(f"At most {MAX_AUDIENCES} audiences.")
         listed = value if isinstance(value, list) else [value]
@@ -174,7 +178,7 @@ def _depth(value: object) -> int:
     return depth
 
 
-class SenderSchema(Schema):
+class SenderSchema(PlainSchema):
     """Who caused the notification."""
 
     id = fields.String(validate=_check_name)
@@ -182,7 +186,7 @@ class SenderSchema(Schema):
     avatar = _url()
 
 
-class ActionSchema(Schema):
+class ActionSchema(PlainSchema):
     """A button on the card: a label and where it leads."""
 
     label = _text(40, required=True)
@@ -202,12 +206,12 @@ class NotificationSchema(PlainSchema):
     type = fields.String(validate=validate.Length(1, 64))
     priority = fields.Enum(Priority, by_value=True)
     body = _text(2000, lines=True, allow_none=True)
-    sender = fields.Nested(SenderSchema, allow_none=True)
+    sender = PlainNested(SenderSchema, allow_none=True)
     icon = fields.String(validate=validate.Regexp(r"^[a-z][a-z0-9-]{0,31}\Z"), allow_none=True)
     url = _url(allow_none=True)
     data = _Data(allow_none=True)
     actions = fields.List(
-        fields.Nested(ActionSchema), validate=validate.Length(max=3), allow_none=True
+        PlainNested(ActionSchema), validate=validate.Length(max=3), allow_none=True
     )
     ttl = fields.Integer(strict=True, validate=validate.Range(1, MAX_TTL), allow_none=True)
     deliver_at = fields.AwareDateTime(format="iso", allow_none=True)

@@ -42,7 +42,9 @@ async def publish_batch(request: web.Request) -> web.Response:
     results: list[dict[str, Any]] = []
     for start in range(0, len(notifications), TOGETHER):
         some = slice(start, start + TOGETHER)
-        results += await _publish(publisher, caller, notifications[some], keys[some])
+        results += await publisher.to_its_end(
+            _publish(publisher, caller, notifications[some], keys[some])
+        )
     return answer({"results": results})
 
 
@@ -55,7 +57,7 @@ async def _publish(
     async def one(notification: object, key: str | None) -> dict[str, Any]:
         try:
             status, told = receipt(
-                await publisher.publish(notification, caller, idempotency_key=key)
+                await publisher.accept(notification, caller, idempotency_key=key)
             )
         except RequestError as error:
             return {"status": error.status, "error": error.as_dict()}

@@ -37,12 +37,7 @@ async def read_json(request: web.Request, *, seconds: float = BODY_SECONDS) -> o
         raise NotJson("Send JSON, with the header Content-Type: application/json.")
     body = await _read(request, seconds)
     try:
-        value = json.loads(
-            body.decode(),
-            object_pairs_hook=_unique,
-            parse_float=_finite,
-            parse_constant=_finite,
-        )
+        value = _STRICT.decode(body.decode())
         orjson.dumps(value)
     except RecursionError:
         raise MalformedRequest("The JSON is nested too deeply.") from None
@@ -60,15 +55,18 @@ async def _read(request: web.Request, seconds: float) -> bytes:
         raise _too_large()
     body = bytearray()
     try:
-        async with asyncio.timeout(seconds):
-            while chunk := await request.content.readany():
-                body += chunk
-                if len(body) > MAX_BODY:
-                    raise _too_large()
+        if request.content.is_eof():  # a small body is all there already
+            body += request.content.read_nowait()
+        else:
+            async with asyncio.timeout(seconds):
+                while len(body) <= MAX_BODY and (chunk := await request.content.readany()):
+                    body += chunk
     except TimeoutError:
         raise MalformedRequest(f"The body did not arrive within {seconds:g} s.") from None
     except (aiohttp.ClientPayloadError, web.RequestPayloadError, aiohttp.http.HttpProcessingError):
         raise MalformedRequest("The body could not be read.") from None
+    if len(body) > MAX_BODY:
+        raise _too_large()
     return bytes(body)
 
 
@@ -88,3 +86,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text[:20]} is not a number that fits")
     return number
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_finite)

@@ -61,7 +61,7 @@ class Intake:
             body = orjson.loads(message.body)
         except orjson.JSONDecodeError:
             raise InvalidRequest({"": ["Must be a JSON object."]}) from None
-        return await self._publisher.publish(
+        return await self._publisher.accept(
             body,
             caller,
             idempotency_key=message.key or message.id,

@@ -42,6 +42,8 @@ class RedisManager(Rooms):
         self._prefix = f"{prefix}:room:"
         self._namespace = namespace
         self._everywhere = f"{prefix}:nodes"
+        self._from_here = b'{"node":"%b"' % channels.node.encode()
+        """How messages of this node begin: most of what it hears are its own."""
         self.room_opened = self._hear_room
         self.room_closed = self._forget_room
         channels.on_message = self._receive
@@ -114,16 +116,16 @@ class RedisManager(Rooms):
         return self._prefix + (room if namespace == self._namespace else f"{namespace},{room}")
 
     def _send(self, channel: str, head: dict[str, Any], body: bytes) -> None:
-        head["node"] = self._channels.node
-        self._channels.send(channel, orjson.dumps(head) + b"\n" + body)
+        line = b"%b,%b" % (self._from_here, orjson.dumps(head)[1:])
+        self._channels.send(channel, line + b"\n" + body)
 
     def _receive(self, channel: str, payload: bytes) -> None:
         """Take a message from another node. A message that makes no sense is dropped and noted."""
         try:
+            if payload.startswith(self._from_here):
+                return
             line, _, body = payload.partition(b"\n")
             head = orjson.loads(line)
-            if head["node"] == self._channels.node:
-                return
             self._handle(channel.removeprefix(self._prefix), head, body)
         except Exception as error:
             logger.warning("dropped a message on %r: %s", channel, type(error).__name__)

@@ -190,14 +190,14 @@ async def test_a_message_that_fails_for_unknown_reasons_is_dead_in_the_end(
 ) -> None:
     """After some tries, which hold up nothing but themselves."""
     node = await site.open_node()
-    publish = node.node.publisher.publish
+    accept = node.node.publisher.accept
 
     async def failing(body: Any, *args: Any, **options: Any) -> Any:
         if body["title"] == "number 0":
             raise ZeroDivisionError
-        return await publish(body, *args, **options)
+        return await accept(body, *args, **options)
 
-    monkeypatch.setattr(node.node.publisher, "publish", failing)
+    monkeypatch.setattr(node.node.publisher, "accept", failing)
     first, second = await shop.publish_many(numbered(2))
     assert (await site.settled(shop, second)).state == "published"
     outcome = await site.settled(shop, first)
@@ -235,7 +235,7 @@ async def test_suspects_are_claimed_one_by_one(
     await shop.publish_many(numbered(3))
     await site.ghost_reads(Priority.NORMAL, 3, times=2)
     node = await site.open_node()
-    monkeypatch.setattr(node.node.publisher, "publish", hang)
+    monkeypatch.setattr(node.node.publisher, "accept", hang)
     stream = site.names.lanes[Priority.NORMAL]
     counts: list[int] = []
 

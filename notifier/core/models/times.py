@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import UTC, datetime
 
@@ -14,7 +15,13 @@ def now_ms() -> int:
 def rfc3339(at: int) -> str:
     """A time as clients get it: UTC with milliseconds, for instance 2026-01-31T08:00:00.000Z."""
     seconds, millis = divmod(at, 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{millis:03d}Z"
+    return f"{_to_the_second(seconds)}.{millis:03d}Z"
+
+
+@functools.lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    """Kept, because what is published at a time has the same times."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def from_rfc3339(text: str) -> int:
