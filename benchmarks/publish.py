@@ -71,10 +71,9 @@ def on(nodes: int, *, each: bool = False) -> str:
 
 
 GOALS = (
-    Goal("rate", NOTIFIER, NODE, at_least=1.5),
-    Goal("CPU", NOTIFIER, NODE, at_most=0.6),
-    Goal("p50", NOTIFIER, NODE, at_most=1.0),
-    Goal("p99", NOTIFIER, NODE, at_most=1.0),
+    Goal("rate", NOTIFIER, NODE, at_least=2.0),
+    Goal("CPU", NOTIFIER, NODE, at_most=0.55),
+    Goal("p99", NOTIFIER, NODE, at_most=0.6),
     Goal("CPU", BATCH, NOTIFIER, at_most=0.25),
     Goal("CPU", QUEUE, NOTIFIER, at_most=0.25),
     Goal("CPU", on(2), on(1), at_most=1.15),

@@ -36,6 +36,9 @@ DEAF_SECONDS = 10.0
 """Without hearing even one's own messages for so long, the listening connection is replaced: a
 connection can die without an error, and a deaf node looks healthy from everywhere else."""
 
+RENEWAL_SECONDS = 1.0
+"""How often that deadline is put off: for each message it would cost as much as the message."""
+
 QUEUE_BYTES = 16 * 1024 * 1024
 """Bound of the outgoing queue; what does not fit is lost, which readers notice as a gap."""
 
@@ -186,14 +189,17 @@ class RedisChannels:
     async def _listen(self, pubsub: Any) -> None:
         self._heard = set()
         self._changed.set()
+        renewed = time.monotonic()
         loop = asyncio.get_running_loop()
         following = loop.create_task(self._follow_wishes(pubsub))
         try:
             async with asyncio.timeout(DEAF_SECONDS) as silence:
                 while True:
                     message = await pubsub.get_message(timeout=None)
-                    silence.reschedule(loop.time() + DEAF_SECONDS)
                     self._last_heard = time.monotonic()
+                    if self._last_heard - renewed >= RENEWAL_SECONDS:
+                        renewed = self._last_heard
+                        silence.reschedule(loop.time() + DEAF_SECONDS)
                     if message["type"] == "message":
                         self._receive(message["channel"].decode(), message["data"])
                     elif message["type"] == "subscribe":
