@@ -18,7 +18,7 @@ run: $(VENV)/.run client
 	@$(bin)/notifier serve
 
 test: lint types client-test system
-	@$(bin)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(bin)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	@$(bin)/ruff check .

@@ -10,6 +10,7 @@ import random
 import re
 import select
 import socket
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -39,6 +40,9 @@ READ = 1_048_576
 _PING, _PONG = b"\x81\x012", b"\x81\x81\x00\x00\x00\x003"
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+_AWAY = b'"store_unavailable"'
+"""Refused, and welcome in a while."""
 
 _UPGRADE = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
@@ -244,17 +248,15 @@ class Traffic:
     # Connections
 
     def _connect(self, port: int, users: Sequence[str]) -> None:
-        new = [socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) for _ in users]
-        for one in new:
-            one.sendall(_UPGRADE)
+        new = [_opened(port) for _ in users]
         for one, user in zip(new, users, strict=True):
-            _read_until(one, b'"pingInterval"')
-            token = sign(RULES, user, lifetime=3_600)
-            packet = b"40/notifications," + orjson.dumps({"token": token})
-            # Masked, as it has to be, with zeros.
-            one.sendall(b"\x81\xfe" + len(packet).to_bytes(2) + bytes(4) + packet)
-        for one in new:
-            _read_until(one, b'["synced"')
+            _ask(one, user)
+        for one, user in zip(new, users, strict=True):
+            while b'["synced"' not in _read_until(one, b'["synced"', _AWAY):
+                one.close()  # the service is too busy for so many at once
+                time.sleep(1)
+                one = _opened(port)  # noqa: PLW2901
+                _ask(one, user)
             self._watch(one)
             self._readers[one.fileno()] = one
 
@@ -263,12 +265,28 @@ class Traffic:
         self._epoll.register(one, select.EPOLLIN)
 
 
-def _read_until(one: socket.socket, text: bytes) -> None:
+def _opened(port: int) -> socket.socket:
+    one = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    one.sendall(_UPGRADE)
+    return one
+
+
+def _ask(one: socket.socket, user: str) -> None:
+    """Ask to be let in as this user."""
+    _read_until(one, b'"pingInterval"')
+    packet = b"40/notifications," + orjson.dumps({"token": sign(RULES, user, lifetime=3_600)})
+    # Masked, as it has to be, with zeros.
+    one.sendall(b"\x81\xfe" + len(packet).to_bytes(2) + bytes(4) + packet)
+
+
+def _read_until(one: socket.socket, *texts: bytes) -> bytes:
+    """What has come, once one of these is in it."""
     data = b""
-    while text not in data:
+    while not any(text in data for text in texts):
         more = one.recv(READ)
         assert more, f"cut by the service: {data[-300:]!r}"
         data += more
+    return data
 
 
 def _check(head: bytes, body: bytes, asked: int) -> None:
