@@ -255,7 +255,7 @@ class Traffic:
             while b'["synced"' not in _read_until(one, b'["synced"', _AWAY):
                 one.close()  # the service is too busy for so many at once
                 time.sleep(1)
-                one = _opened(port)  # noqa: PLW2901
+                one = _opened(port)
                 _ask(one, user)
             self._watch(one)
             self._readers[one.fileno()] = one
