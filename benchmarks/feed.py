@@ -28,7 +28,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from pymongo import AsyncMongoClient, monitoring
 from pymongo.asynchronous.database import AsyncDatabase
@@ -37,6 +37,7 @@ from benchmarks import machine
 from notifier.app import spare_collector
 from notifier.core.feed import Feed
 from notifier.core.models import EVERYONE, PUBLISH, Cursor, Principal, first_seq, now_ms
+from notifier.core.ports import Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
 from notifier.realtime.bus import LocalBus
@@ -58,6 +59,9 @@ LENGTHS = ((1, 200), (10, 10), (100, 2))
 """Of a hundred users one has 200 entries of its own, nine have 10, the others 2: 4.7 on average."""
 
 DAY = 86_400_000
+
+WATCHED = 100
+"""Operations of each kind whose commands are counted."""
 GRACE = 2 * 3_600_000
 CONTENTS = 1_000
 """Different texts, so that what the server compresses is not all the same."""
@@ -248,21 +252,38 @@ def _digits(number: Any, count: int) -> Document:
 # The measurements
 
 
+class Domain(NamedTuple):
+    """What reads and publishes, on a store of its own."""
+
+    feed: Feed
+    publisher: Publisher
+
+    @classmethod
+    def of(cls, store: Store) -> Self:
+        bus = LocalBus(Hub(store))
+        types = TypeCatalogue.load(tomllib.loads((config_folder() / "types.toml").read_text()))
+        publisher = Publisher(store, bus, types, retention=90 * DAY)
+        return cls(Feed(store, bus, types), publisher)
+
+
+Work = Callable[[Domain, Principal], Awaitable[Any]]
+
+
 class Bench:
     """The measurements of a store that holds so many users."""
 
     def __init__(
         self,
         server: Server,
-        feed: Feed,
-        publisher: Publisher,
+        domain: Domain,
+        watched: Domain,
         commands: Commands,
         users: int,
         rounds: int,
     ) -> None:
         self._server = server
-        self._feed = feed
-        self._publisher = publisher
+        self._domain = domain
+        self._watched = watched
         self._commands = commands
         self._users = users
         self._rounds = rounds
@@ -270,16 +291,15 @@ class Bench:
 
     async def broadcasts(self) -> None:
         """Publish to everyone, and show what that wrote."""
-        await self._publish()
-        self._commands.clear()
-        await self._time("broadcast", lambda _: self._publish())
+        await self._publish(self._domain, self._somebody())
+        await self._time("broadcast", self._publish)
         writes = Counter(
             (name, len(command.get("documents", "?")))
             for command in self._commands.asked
             if (name := next(iter(command))) in ("insert", "update", "delete", "findAndModify")
         )
         for (name, documents), count in writes.items():
-            print(f"  {count / self._rounds:g} {name} of {documents} document(s) per broadcast")
+            print(f"  {count / WATCHED:g} {name} of {documents} document(s) per broadcast")
 
     async def reads(self) -> list[Document]:
         """Read feeds; the queries of the last page."""
@@ -290,26 +310,29 @@ class Bench:
         await self._time("counts", self._counts)
         await self._time("connect", self._connect)
         self._commands.clear()
-        page = await self._page(self._somebody())
+        page = await self._page(self._watched, self._somebody())
         assert len(page["items"]) == 20
         assert page["unread"] > 20
         return list(self._commands.asked)
 
-    async def _time(self, name: str, work: Callable[[Principal], Awaitable[Any]]) -> None:
+    async def _time(self, name: str, work: Work) -> None:
+        """Time some on a store that nobody watches, then count what others ask of one."""
         people = [self._somebody() for _ in range(self._rounds)]
-        self._commands.clear()
         taken: list[float] = []
         cpu, server_cpu = time.process_time(), machine.cpu(self._server.pid)
         for somebody in people:
             started = time.perf_counter()
-            await work(somebody)
+            await work(self._domain, somebody)
             taken.append(time.perf_counter() - started)
         cpu, server_cpu = time.process_time() - cpu, machine.cpu(self._server.pid) - server_cpu
         cuts = statistics.quantiles(taken, n=100)
         figures = " | ".join(
             f"{seconds * 1e3:.2f} ms" for seconds in (cuts[49], cuts[94], cuts[98])
         )
-        each = len(self._commands.asked) / self._rounds
+        self._commands.clear()
+        for _ in range(WATCHED):
+            await work(self._watched, self._somebody())
+        each = len(self._commands.asked) / WATCHED
         used = f"{cpu / self._rounds * 1e3:.2f} ms | {server_cpu / self._rounds * 1e3:.2f} ms"
         print(f"| {name} | {figures} | {each:g} | {used} |", flush=True)
 
@@ -320,29 +343,31 @@ class Bench:
         roles = (f"role-{(number + n) % ROLES}" for n in range(ROLES_OF_USER))
         return Principal(f"user-{number}", roles=frozenset(roles))
 
-    async def _publish(self) -> None:
+    async def _publish(self, domain: Domain, _: Principal) -> None:
         body = {"to": EVERYONE, "title": "Maintenance tonight", "body": "From ten to eleven."}
-        await self._publisher.publish(body, SERVICE)
+        await domain.publisher.publish(body, SERVICE)
 
     async def _warm_up(self) -> None:
         """Let the node see every shared log, as one that has been up for a while has."""
         for number in range(0, _topics(self._users), TOPICS_OF_USER):
-            await self._page(self._user(number))
+            for domain in (self._domain, self._watched):
+                await self._page(domain, self._user(number))
 
-    async def _page(self, somebody: Principal) -> Document:
-        return await self._feed.page(somebody, {})
+    async def _page(self, domain: Domain, somebody: Principal) -> Document:
+        return await domain.feed.page(somebody, {})
 
-    async def _counts(self, somebody: Principal) -> Any:
-        return await self._feed.counts(await self._feed.visit(somebody))
+    async def _counts(self, domain: Domain, somebody: Principal) -> Any:
+        return await domain.feed.counts(await domain.feed.visit(somebody))
 
-    async def _connect(self, somebody: Principal) -> None:
-        visit = await self._feed.visit(somebody)
-        heads = (await self._feed.replay(visit, None)).cursor
+    async def _connect(self, domain: Domain, somebody: Principal) -> None:
+        feed = domain.feed
+        visit = await feed.visit(somebody)
+        heads = (await feed.replay(visit, None)).cursor
         since = Cursor({audience: seq - 1 for audience, seq in heads.items()})
-        replay = await self._feed.replay(visit, since)
+        replay = await feed.replay(visit, since)
         assert replay.recovered
         assert replay.entries
-        await self._feed.counts(visit)
+        await feed.counts(visit)
 
 
 # The plans
@@ -399,15 +424,13 @@ async def measure(server: Server, commands: Commands, arguments: argparse.Namesp
     """Fill the server, then measure."""
     uri = server.uri.replace("/?", f"/{DATABASE}?")
     store = await open_store(uri)
+    monitoring.register(commands)  # from now on, for others: it takes a twentieth of a page's time
+    watched = await open_store(uri)
     client: AsyncMongoClient[Document] = AsyncMongoClient(uri)
     try:
         await store.migrate()
-        hub = Hub(store)
-        bus = LocalBus(hub)
-        types = TypeCatalogue.load(tomllib.loads((config_folder() / "types.toml").read_text()))
-        publisher = Publisher(store, bus, types, retention=90 * DAY)
-        feed = Feed(store, bus, types)
-        await _plant(feed, publisher)
+        domain, other = Domain.of(store), Domain.of(watched)
+        await _plant(domain)
         started = time.monotonic()
         builder = Builder(client[DATABASE], arguments.users, now_ms())
         await builder.entries()
@@ -418,32 +441,35 @@ async def measure(server: Server, commands: Commands, arguments: argparse.Namesp
         print(f"{sizes}, built in {time.monotonic() - started:.0f} s")
         print("\n| | p50 | p95 | p99 | queries | CPU here | CPU of mongod |")
         print("|---" * 7 + "|")
-        bench = Bench(server, feed, publisher, commands, arguments.users, arguments.rounds)
+        bench = Bench(server, domain, other, commands, arguments.users, arguments.rounds)
         asked = await bench.reads()
         await bench.broadcasts()
         await explain(client[DATABASE], asked)
-        await publisher.close()
+        for each in (domain, other):
+            await each.publisher.close()
     finally:
         await client.close()
+        await watched.close()
         await store.close()
 
 
 COLLECTIONS = ("subscribers", "entries", "watermarks", "marks")
 
 
-async def _plant(feed: Feed, publisher: Publisher) -> None:
+async def _plant(domain: Domain) -> None:
     """One document of each kind, from which the others are made."""
     somebody = Principal("somebody", roles=frozenset({"role-0"}))
-    await feed.visit(somebody)
-    await feed.subscribe_topic(somebody, {"topic": "topic-0"})
-    await publisher.publish({"to": "user:somebody", "title": "Hello", "type": "message"}, SERVICE)
+    await domain.feed.visit(somebody)
+    await domain.feed.subscribe_topic(somebody, {"topic": "topic-0"})
+    await domain.publisher.publish(
+        {"to": "user:somebody", "title": "Hello", "type": "message"}, SERVICE
+    )
 
 
 async def main() -> None:
     arguments = _arguments()
     print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores")
     commands = Commands()
-    monitoring.register(commands)
     with tempfile.TemporaryDirectory(prefix="notifier-bench-") as folder:
         server = Server(Path(folder))
         await server.start()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from notifier.core import display, policy
+from notifier.core.loading import load
 from notifier.core.models import (
     CHANNELS,
     Entry,
@@ -27,7 +28,7 @@ from notifier.core.models import (
     rfc3339,
 )
 from notifier.core.ports import Store
-from notifier.core.schemas import EXPLAIN, load
+from notifier.core.schemas import EXPLAIN
 from notifier.core.types import DEFAULT_TYPE, NotificationType, TypeCatalogue
 from notifier.core.views import view_of
 from notifier.errors import Forbidden, NotFound

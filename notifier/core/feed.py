@@ -16,6 +16,7 @@ import orjson
 from notifier.core import policy
 from notifier.core.counts import Counts, count
 from notifier.core.jobs.appointments import Appointments
+from notifier.core.loading import load
 from notifier.core.models import (
     EVERYONE,
     Cursor,
@@ -29,16 +30,7 @@ from notifier.core.models import (
 from notifier.core.pages import Pages
 from notifier.core.ports import Bus, Store, WatermarkField
 from notifier.core.preferences import changed, check_change
-from notifier.core.schemas import (
-    CHANGE,
-    PAGE,
-    PREFERENCES,
-    SEEN,
-    SYNC,
-    TOPIC,
-    UNREAD,
-    load,
-)
+from notifier.core.schemas import CHANGE, PAGE, PREFERENCES, SEEN, SYNC, TOPIC, UNREAD
 from notifier.core.topics import join
 from notifier.core.types import TypeCatalogue
 from notifier.core.views import Visit, view_of

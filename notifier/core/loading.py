@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, missing
 
 from notifier.errors import InvalidRequest
 
@@ -27,16 +27,17 @@ class PlainSchema(Schema):
         return frozenset(name for name, (_, field) in self._named.items() if field.required)
 
     @cached_property
-    def _defaults(self) -> Mapping[str, Callable[[], Any]]:
-        """By attribute; every one a function, so that none is shared."""
-        return {n: f.load_default for n, f in self.load_fields.items() if callable(f.load_default)}
+    def _defaults(self) -> Mapping[str, Any]:
+        """By attribute; what could be changed is a function, so that none is shared."""
+        defaults = {name: field.load_default for name, field in self.load_fields.items()}
+        return {name: default for name, default in defaults.items() if default is not missing}
 
     def check(self, data: Mapping[str, Any]) -> dict[str, Any] | None:
         """What ``load`` returns; None if it would raise."""
         named = self._named
         if not named.keys() >= data.keys() >= self._required:
             return None
-        loaded = {name: default() for name, default in self._defaults.items()}
+        loaded = {n: d() if callable(d) else d for n, d in self._defaults.items()}
         try:
             for key, value in data.items():
                 name, field = named[key]

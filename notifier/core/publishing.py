@@ -16,6 +16,7 @@ from notifier.core import policy
 from notifier.core.delivery import Delivery
 from notifier.core.jobs.collapse import visible
 from notifier.core.jobs.schedule import Schedule
+from notifier.core.loading import load
 from notifier.core.models import (
     ADMIN,
     Entry,
@@ -28,7 +29,7 @@ from notifier.core.models import (
 )
 from notifier.core.orders import Order
 from notifier.core.ports import Bus, Store
-from notifier.core.schemas import NOTIFICATION, load
+from notifier.core.schemas import NOTIFICATION
 from notifier.core.types import DEFAULT_TYPE, NotificationType
 from notifier.errors import Forbidden, InvalidRequest, NotFound
 

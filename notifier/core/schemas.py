@@ -11,7 +11,6 @@ import orjson
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from notifier.core.loading import PlainNested, PlainSchema
-from notifier.core.loading import load as load
 from notifier.core.models import (
     CHANNELS,
     DAYS,
@@ -229,7 +228,7 @@ class BatchSchema(Schema):
     notifications = fields.List(fields.Raw(), required=True, validate=validate.Length(1, MAX_BATCH))
 
 
-class PageSchema(Schema):
+class PageSchema(PlainSchema):
     """Which part of the feed."""
 
     limit = fields.Integer(load_default=DEFAULT_PAGE, validate=validate.Range(1, MAX_PAGE))

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from notifier.core import policy
 from notifier.core.counts import count
+from notifier.core.loading import load
 from notifier.core.models import MAX_TOPICS, Cursor, Principal, Subscriber, is_name, now_ms
 from notifier.core.ports import Bus, Store
-from notifier.core.schemas import TOPIC, load
+from notifier.core.schemas import TOPIC
 from notifier.core.types import TypeCatalogue
 from notifier.core.views import Visit, view_of
 from notifier.errors import Forbidden, InvalidRequest

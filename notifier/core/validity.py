@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from notifier.core import policy
+from notifier.core.loading import load
 from notifier.core.models import Principal, Revocation, is_name, now_ms
 from notifier.core.ports import Bus, Revocations
-from notifier.core.schemas import REVOKE, load
+from notifier.core.schemas import REVOKE
 from notifier.errors import Forbidden, InvalidRequest, Unauthenticated
 
 RULE_TTL = 5.0

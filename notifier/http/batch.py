@@ -10,9 +10,10 @@ from typing import Any
 from aiohttp import web
 
 from notifier.core.limits import RateLimit
+from notifier.core.loading import load
 from notifier.core.models import Principal
 from notifier.core.publishing import Publisher
-from notifier.core.schemas import BATCH, load
+from notifier.core.schemas import BATCH
 from notifier.errors import RateLimited, RequestError
 from notifier.http.api import answer, idempotency_key, receipt
 from notifier.http.bodies import read_json

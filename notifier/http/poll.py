@@ -12,8 +12,9 @@ import orjson
 from aiohttp import ETag, web
 
 from notifier.core.feed import Replay
+from notifier.core.loading import load
 from notifier.core.models import Cursor, Entry, Principal
-from notifier.core.schemas import POLL, load
+from notifier.core.schemas import POLL
 from notifier.core.views import Visit
 from notifier.errors import TokenExpired, Unauthenticated
 from notifier.http.calls import CALLER, arguments

@@ -19,8 +19,9 @@ from aiohttp import web
 
 from notifier.core.counts import Counts
 from notifier.core.feed import Feed, Replay, synced
+from notifier.core.loading import load
 from notifier.core.models import Cursor, Entry, Principal
-from notifier.core.schemas import STREAM, load
+from notifier.core.schemas import STREAM
 from notifier.core.views import Visit
 from notifier.errors import RequestError
 from notifier.http.calls import CALLER, arguments

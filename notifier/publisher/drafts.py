@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from notifier.core.loading import load
 from notifier.core.models import new_id, now_ms
-from notifier.core.schemas import NOTIFICATION, load
+from notifier.core.schemas import NOTIFICATION
 from notifier.errors import InvalidRequest, TooLarge
 from notifier.queue.messages import Outcome
 

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from notifier.core.feed import Feed
+from notifier.core.loading import load
 from notifier.core.models import Cursor, Preferences, Principal, now_ms
 from notifier.core.ports import Authenticator
-from notifier.core.schemas import REFRESH, TOPIC, load
+from notifier.core.schemas import REFRESH, TOPIC
 from notifier.errors import Forbidden, RequestError, TokenExpired, Unauthenticated, UnknownEvent
 from notifier.realtime.following import Following
 from notifier.realtime.hub import Hub

@@ -8,7 +8,7 @@ import pytest
 from marshmallow import Schema
 
 from notifier.core import schemas
-from notifier.core.schemas import load
+from notifier.core.loading import load
 from notifier.errors import InvalidRequest
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -22,11 +22,16 @@ class Tail:
 
     entries: Sequence[Entry]
     low: int
+    rows: Sequence[Outline] = field(init=False, repr=False, compare=False)
+    """What counting needs of the entries, made once for all who count."""
 
-    def between(self, place: int, before: int) -> Sequence[Entry]:
-        """What stands behind one place and in front of another."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", list(map(Outline.of, self.entries)))
+
+    def between(self, place: int, before: int) -> slice:
+        """Which entries stand behind one place and in front of another."""
         first = bisect_right(self.entries, -before, key=_falling)
-        return self.entries[first : bisect_left(self.entries, -place, key=_falling)]
+        return slice(first, bisect_left(self.entries, -place, key=_falling))
 
 
 def _falling(entry: Entry) -> int:
@@ -63,8 +68,10 @@ class Ends:
         for audience, floor in view.floors.items():
             if audience not in self.tails:
                 continue
-            found = self.tails[audience].between(floor, before.get(audience, MAX_SEQ + 1))
-            page = list(islice(_shown(found, view, now=now, type=type), limit))
+            tail = self.tails[audience]
+            found = tail.entries[tail.between(floor, before.get(audience, MAX_SEQ + 1))]
+            shown = (e for e in found if _is_shown(e, view, now=now, type=type))
+            page = list(islice(shown, limit))
             if len(page) == limit or self.reach(audience, floor):
                 pages[audience] = page
         return pages
@@ -80,18 +87,22 @@ class Ends:
         different: set[str] = set()
         for audience, place in positions.items():
             if audience in self.tails and len(different) < limit:
-                found = self.tails[audience].between(max(place, view.floors[audience]), MAX_SEQ + 1)
-                rows[audience] = list(map(Outline.of, _shown(found, view, now=now)))
+                tail = self.tails[audience]
+                found = tail.between(max(place, view.floors[audience]), MAX_SEQ + 1)
+                rows[audience] = [
+                    row
+                    for entry, row in zip(tail.entries[found], tail.rows[found], strict=True)
+                    if _is_shown(entry, view, now=now)
+                ]
                 different.update(row.notification_id for row in rows[audience])
         return rows
 
 
-def _shown(
-    entries: Iterable[Entry], view: View, *, now: int, type: str | None = None
-) -> Iterator[Entry]:
-    """Those that the user may be shown now; all are from behind the user's floor."""
-    for entry in entries:
-        notification = entry.notification
-        wanted = type is None or notification.type == type
-        if wanted and notification.expires_at > now and not view.hides(entry):
-            yield entry
+def _is_shown(entry: Entry, view: View, *, now: int, type: str | None = None) -> bool:
+    """Whether the user may be shown it now; it is from behind the user's floor."""
+    notification = entry.notification
+    return (
+        notification.expires_at > now
+        and (type is None or notification.type == type)
+        and not view.hides(entry)
+    )

@@ -106,7 +106,9 @@ class Hidden(NamedTuple):
         """Whether any of it applies; a page asks this of some two hundred entries."""
         if self.muted and self.mutes(entry):
             return True
-        return self.forbids(entry) or (bool(self.digested) and self.gathers(entry))
+        if self.digested and self.gathers(entry):
+            return True
+        return entry.notification.type in self.forbidden
 
 
 @dataclass(frozen=True, slots=True)
