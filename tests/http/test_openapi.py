@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from notifier.app import Node
 from notifier.core import schemas
+from notifier.core.loading import load
 from notifier.errors import InvalidRequest
 from notifier.http.calls import Access
 from notifier.http.middleware import OURS
@@ -94,7 +95,7 @@ def test_what_is_accepted_matches_the_description() -> None:
     """A notification with every field."""
     NOTIFICATION.validate(FULL)
     NOTIFICATION.validate({"to": "everyone", "title": "x"})
-    schemas.load(schemas.NOTIFICATION, FULL)
+    load(schemas.NOTIFICATION, FULL)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_what_the_description_refuses_is_refused(what: str) -> None:
     body = {"to": "user:ada", "title": "x", **BAD_NOTIFICATIONS[what][0]}
     assert not NOTIFICATION.is_valid(body)
     with pytest.raises(InvalidRequest):
-        schemas.load(schemas.NOTIFICATION, body)
+        load(schemas.NOTIFICATION, body)
 
 
 def test_the_documentation_names_every_call() -> None:
