@@ -41,8 +41,8 @@ def figures(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
         f"longest {max(caught_up, default=0.0):.2f} s"
     )
     for trouble in (Trouble.REDIS, Trouble.STORE):
-        slowest = ", ".join(f"{s:.2f} s ({what})" for what, s in _slowest(evidence, trouble))
-        yield f"slowest answers to publishers while only {trouble} was in trouble: {slowest}"
+        if slowest := ", ".join(f"{s:.2f} s ({what})" for what, s in _slowest(evidence, trouble)):
+            yield f"slowest answers to publishers while only {trouble} was in trouble: {slowest}"
     delays = _delays(evidence)
     yield (
         f"from acceptance to being shown: p50 {percentile(delays, 50) * 1000:.0f} ms, "
