@@ -9,7 +9,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
 
@@ -105,8 +105,7 @@ class Node:
         await self._stack.enter_async_context(_background(self.readers.run()))
         self.inlet = self._open_inlet()
         self.intake = Intake(self.publisher)
-        self.queue = self._open_queue()
-        self.amqp = self._open_amqp()
+        self.queue, self.amqp = self._open_consumers()
         self.runner = self._open_runner(bus)
         await self._stack.enter_async_context(_background(self._purge_forever()))
         revalidation = Revalidation(self.hub, self.validity)
@@ -199,23 +198,10 @@ class Node:
         self._stack.push_async_callback(inlet.close)
         return inlet
 
-    def _open_queue(self) -> Consumer | None:
+    def _open_consumers(self) -> Consumers:
         if not self.config.queue.in_server:
-            return None
-        consumer = redis_consumer(self.config, self.intake, self._types)
-        if consumer is not None:
-            consumer.start()
-            self._stack.push_async_callback(consumer.close)
-        return consumer
-
-    def _open_amqp(self) -> AmqpConsumer | None:
-        if not self.config.queue.in_server:
-            return None
-        consumer = amqp_consumer(self.config, self.intake, self.store)
-        if consumer is not None:
-            consumer.start()
-            self._stack.push_async_callback(consumer.close)
-        return consumer
+            return Consumers()
+        return open_consumers(self.config, self.intake, self.store, self._types, self._stack)
 
     def _open_runner(self, bus: Bus) -> Runner | None:
         if not self.config.jobs.in_server:
@@ -317,18 +303,42 @@ class Node:
                 logger.exception("removing expired entries failed")
 
 
-def redis_consumer(
+class Consumers(NamedTuple):
+    """What reads the queue, of each broker that there is."""
+
+    redis: Consumer | None = None
+    amqp: AmqpConsumer | None = None
+
+
+def open_consumers(
+    config: Config,
+    intake: Intake,
+    store: Store,
+    types: Mapping[str, NotificationType],
+    stack: contextlib.AsyncExitStack,
+) -> Consumers:
+    """Start them, to be closed with the stack."""
+    consumers = Consumers(
+        _redis_consumer(config, intake, types), _amqp_consumer(config, intake, store)
+    )
+    for consumer in consumers:
+        if consumer is not None:
+            consumer.start()
+            stack.push_async_callback(consumer.close)
+    return consumers
+
+
+def _redis_consumer(
     config: Config, intake: Intake, types: Mapping[str, NotificationType]
 ) -> Consumer | None:
-    """What reads the queue in Redis, if there is one."""
     redis = config.redis
     if redis.url is None:
         return None
     return Consumer(redis.url, intake, types, prefix=redis.channel, verify_tls=redis.verify_tls)
 
 
-def amqp_consumer(config: Config, intake: Intake, store: Store) -> AmqpConsumer | None:
-    """What reads the queue in RabbitMQ, if there is one. Its library comes with an extra."""
+def _amqp_consumer(config: Config, intake: Intake, store: Store) -> AmqpConsumer | None:
+    """Its library comes with an extra."""
     amqp = config.amqp
     if amqp.url is None:
         return None

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from notifier.app import DAY, amqp_consumer, leaving, redis_consumer, spare_collector
+from notifier.app import DAY, leaving, open_consumers, spare_collector
 from notifier.config import Config
 from notifier.core.jobs.digests import Digests
 from notifier.core.jobs.runner import Runner, handlers
@@ -40,14 +40,7 @@ async def work(config: Config, *, ready: Callable[[], None]) -> None:
         runner = Runner(store, handlers(publisher, digests), lease=lease)
         runner.start()
         stack.push_async_callback(runner.close)
-        intake = Intake(publisher)
-        for consumer in (
-            redis_consumer(config, intake, types),
-            amqp_consumer(config, intake, store),
-        ):
-            if consumer is not None:
-                consumer.start()
-                stack.push_async_callback(consumer.close)
+        open_consumers(config, Intake(publisher), store, types, stack)
         spare_collector()
         ready()
         await leave.wait()
