@@ -58,6 +58,31 @@ async def test_a_change_that_cannot_be_saved_is_taken_back(open_demo: OpenDemo) 
     await expect(switch).not_to_be_checked()
 
 
+async def test_saved_hides_nothing_that_is_not_read(open_demo: OpenDemo) -> None:
+    """What was said, or failed, while another change was on its way stands until the next
+    change."""
+    demo = await open_demo("?user=grace")
+    await demo.grace.opens_preferences()
+    await demo.page.evaluate(
+        """() => {
+          const { grace } = window.notifiers;
+          window.answers = [];
+          grace.setPreferences = () => new Promise((saved, failed) => answers.push({ saved, failed }));
+        }"""
+    )
+    answer = "(outcome) => answers.shift()[outcome]()"
+    for name in ("Toast", "Push"):
+        await demo.grace.switch("Messages", name).click()
+    await demo.page.evaluate(answer, "failed")
+    await expect(demo.grace.status).to_contain_text("taken back")
+    await demo.page.evaluate(answer, "saved")
+    await expect(demo.grace.status).to_contain_text("taken back")
+    await demo.grace.switch("Messages", "Toast").click()
+    await expect(demo.grace.status).to_have_text("Saving…")
+    await demo.page.evaluate(answer, "saved")
+    await expect(demo.grace.status).to_have_text("Saved")
+
+
 async def test_a_pause_keeps_the_bell(open_demo: OpenDemo) -> None:
     """While everything is paused only the bell counts, until it is resumed."""
     demo = await open_demo("?user=grace")

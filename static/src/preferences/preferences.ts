@@ -66,7 +66,8 @@ export class NotifierPreferences extends NotifierElement {
     this.#say("saving", this.#words.saving);
     try {
       await this.notifier?.setPreferences(change);
-      if (this.#saving === 1) this.#say("saved", this.#words.saved);
+      // What was said meanwhile, or failed, is not yet read.
+      if (this.#saving === 1 && this.#status!.dataset["state"] === "saving") this.#say("saved", this.#words.saved);
     } catch {
       const again = button({ class: "plain" }, () => void this.#save(change), this.#words.retry);
       this.#say("failed", this.#words.failed, again);
@@ -84,7 +85,7 @@ export class NotifierPreferences extends NotifierElement {
     setText(words, text);
     status.replaceChildren(words, ...(action ? [action] : []));
     clearTimeout(this.#timer);
-    if (state === "saved" || state === "said") this.#timer = setTimeout(() => this.#hush(), SAVED_MS);
+    if (state === "saved") this.#timer = setTimeout(() => this.#hush(), SAVED_MS);
   }
 
   #hush(): void {
