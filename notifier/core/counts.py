@@ -15,8 +15,6 @@ from notifier.core.views import Visit
 COUNT_CAP = 100
 """Counts stop here: people see 99+, and counting stays bounded."""
 
-_UNMARKED = Mark()
-
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -52,14 +50,16 @@ async def count(log: Log, visit: Visit, ends: Ends, *, now: int) -> Counts:
     below = await _below(log, view, marks, reads, now=now)
     for audience, rows in chain.from_iterable(outline.items() for outline in (*outlines, below)):
         states, seen = marks.get(audience, {}), marked[audience].seen
-        for seq, notification_id, expires_at in rows:
-            mark = states.get(seq, _UNMARKED)
-            if not mark.read and not mark.dismissed:
-                unread[notification_id] = expires_at
-                if seq > seen:
-                    unseen.add(notification_id)
+        new = [row for row in rows if _is_unread(states.get(row.seq))] if states else rows
+        unread.update((notification_id, expires_at) for _, notification_id, expires_at in new)
+        unseen.update(notification_id for seq, notification_id, _ in new if seq > seen)
     until = min(unread.values(), default=None)
     return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP), until)
+
+
+def _is_unread(mark: Mark | None) -> bool:
+    """Of what stands above the watermark, or was marked as unread."""
+    return mark is None or not (mark.read or mark.dismissed)
 
 
 async def _below(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from notifier.core.models.audiences import MAX_SEQ
@@ -22,16 +23,38 @@ class Tail:
 
     entries: Sequence[Entry]
     low: int
+
+    # Made once for all who read it.
     rows: Sequence[Outline] = field(init=False, repr=False, compare=False)
-    """What counting needs of the entries, made once for all who count."""
+    """What counting needs of the entries."""
+    _types: frozenset[str] = field(init=False, repr=False, compare=False)
+    _until: int = field(init=False, repr=False, compare=False)
+    """When the first of them expires."""
+    _excludes: bool = field(init=False, repr=False, compare=False)
+    """Whether any of them leaves somebody out."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rows", list(map(Outline.of, self.entries)))
+        notifications = [entry.notification for entry in self.entries]
+        set_ = partial(object.__setattr__, self)
+        set_("rows", list(map(Outline.of, self.entries)))
+        set_("_types", frozenset(n.type for n in notifications))
+        set_("_until", min((n.expires_at for n in notifications), default=0))
+        set_("_excludes", any(n.excluded for n in notifications))
 
-    def between(self, place: int, before: int) -> slice:
-        """Which entries stand behind one place and in front of another."""
+    def shown(
+        self, view: View, place: int, before: int, *, now: int, type: str | None = None
+    ) -> Iterable[int]:
+        """The indexes of the entries behind one place and in front of another that the user may be
+        shown now; ``place`` is not below the user's floor."""
         first = bisect_right(self.entries, -before, key=_falling)
-        return slice(first, bisect_left(self.entries, -place, key=_falling))
+        between = range(first, bisect_left(self.entries, -place, key=_falling))
+        if type is None and self._is_open(view, now):
+            return between
+        return (i for i in between if _is_shown(self.entries[i], view, now=now, type=type))
+
+    def _is_open(self, view: View, now: int) -> bool:
+        """Whether there is nothing that the user must not be shown: mostly so, and soon found."""
+        return now < self._until and not self._excludes and not view.hidden.touches(self._types)
 
 
 def _falling(entry: Entry) -> int:
@@ -69,9 +92,9 @@ class Ends:
             if audience not in self.tails:
                 continue
             tail = self.tails[audience]
-            found = tail.entries[tail.between(floor, before.get(audience, MAX_SEQ + 1))]
-            shown = (e for e in found if _is_shown(e, view, now=now, type=type))
-            page = list(islice(shown, limit))
+            behind = before.get(audience, MAX_SEQ + 1)
+            shown = tail.shown(view, floor, behind, now=now, type=type)
+            page = [tail.entries[i] for i in islice(shown, limit)]
             if len(page) == limit or self.reach(audience, floor):
                 pages[audience] = page
         return pages
@@ -87,13 +110,9 @@ class Ends:
         different: set[str] = set()
         for audience, place in positions.items():
             if audience in self.tails and len(different) < limit:
-                tail = self.tails[audience]
-                found = tail.between(max(place, view.floors[audience]), MAX_SEQ + 1)
-                rows[audience] = [
-                    row
-                    for entry, row in zip(tail.entries[found], tail.rows[found], strict=True)
-                    if _is_shown(entry, view, now=now)
-                ]
+                tail, low = self.tails[audience], max(place, view.floors[audience])
+                shown = tail.shown(view, low, MAX_SEQ + 1, now=now)
+                rows[audience] = [tail.rows[i] for i in shown]
                 different.update(row.notification_id for row in rows[audience])
         return rows
 

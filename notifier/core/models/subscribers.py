@@ -102,8 +102,16 @@ class Hidden(NamedTuple):
         """Whether the user will find it in a digest instead."""
         return entry.notification.type in self.digested and entry.is_ordinary
 
+    def touches(self, types: frozenset[str]) -> bool:
+        """Whether any of it may apply to an entry of one of these types."""
+        return not (
+            types.isdisjoint(self.forbidden)
+            and types.isdisjoint(self.digested)
+            and types.isdisjoint(type for type, _ in self.muted)
+        )
+
     def covers(self, entry: Entry) -> bool:
-        """Whether any of it applies; a page asks this of some two hundred entries."""
+        """Whether any of it applies."""
         if self.muted and self.mutes(entry):
             return True
         if self.digested and self.gathers(entry):
