@@ -34,12 +34,12 @@ from pymongo import AsyncMongoClient, monitoring
 from pymongo.asynchronous.database import AsyncDatabase
 
 from benchmarks import machine
-from notifier.app import spare_collector
 from notifier.core.feed import Feed
 from notifier.core.models import EVERYONE, PUBLISH, Cursor, Principal, first_seq, now_ms
 from notifier.core.ports import Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
+from notifier.process import spare_collector
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.hub import Hub
 from notifier.resources import config_folder

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
 
 from aiohttp import web
 
 from notifier.config import Config
 from notifier.core.explain import Explainer
 from notifier.core.feed import Feed
-from notifier.core.jobs.digests import Digests
-from notifier.core.jobs.runner import Runner, handlers
+from notifier.core.jobs.runner import Runner
 from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.topics import Topics
-from notifier.core.types import NotificationType, TypeCatalogue
+from notifier.core.types import TypeCatalogue
 from notifier.core.validity import Validity
 from notifier.errors import Overloaded, StoreUnavailable
 from notifier.http.auth import TokenAuthenticator
@@ -35,7 +31,15 @@ from notifier.http.services import Services
 from notifier.http.tickets import Tickets
 from notifier.http.tokens import TokenVerifier
 from notifier.identity import token_rules
-from notifier.queue.consumer import Consumer
+from notifier.metering import counters, of_amqp, of_engine, of_queue
+from notifier.process import (
+    DAY,
+    Consumers,
+    leaving,
+    open_consumers,
+    open_runner,
+    spare_collector,
+)
 from notifier.queue.intake import Intake
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.channels import RedisChannels
@@ -51,12 +55,7 @@ from notifier.realtime.server import SocketServer
 from notifier.resources import client_folder
 from notifier.store import open_store
 
-if TYPE_CHECKING:
-    from notifier.queue.amqp.consumer import Consumer as AmqpConsumer
-
 logger = logging.getLogger(__name__)
-
-DAY = 86_400_000
 
 PURGE_SECONDS = 300.0
 """How often expired entries are removed from a store that does not do so itself."""
@@ -206,13 +205,7 @@ class Node:
     def _open_runner(self, bus: Bus) -> Runner | None:
         if not self.config.jobs.in_server:
             return None
-        retention = self.config.retention.days * DAY
-        digests = Digests(self.store, bus, self._types, retention=retention, clock=now_ms)
-        lease = int(self.config.jobs.lease_seconds * 1000)
-        runner = Runner(self.store, handlers(self.publisher, digests), lease=lease)
-        runner.start()
-        self._stack.push_async_callback(runner.close)
-        return runner
+        return open_runner(self.config, self.store, bus, self.publisher, self._types, self._stack)
 
     def _services(self) -> Services:
         config = self.config
@@ -261,22 +254,12 @@ class Node:
             parts["queue"] = self.intake.metrics
         if self.runner is not None:
             parts["jobs"] = self.runner.metrics
-        counters = [
-            Metric(
-                name=f"notifier_{part}_{name}",
-                help=f"{part}: {name.replace('_', ' ')}, since the start",
-                kind="counter",
-                read=_reader(source, name),
-            )
-            for part, source in parts.items()
-            for name in asdict(source)
-        ]
         return [
-            *counters,
-            *_engine_metrics(self.server.eio.metrics),
+            *counters(parts),
+            *of_engine(self.server.eio.metrics),
             *self._gauges(),
-            *(_queue_gauges(self.queue) if self.queue is not None else ()),
-            *(_amqp_gauges(self.amqp) if self.amqp is not None else ()),
+            *(of_queue(self.queue) if self.queue is not None else ()),
+            *(of_amqp(self.amqp) if self.amqp is not None else ()),
         ]
 
     def _gauges(self) -> Sequence[Metric]:
@@ -301,50 +284,6 @@ class Node:
                 await self.store.purge(now_ms())
             except Exception:
                 logger.exception("removing expired entries failed")
-
-
-class Consumers(NamedTuple):
-    """What reads the queue, of each broker that there is."""
-
-    redis: Consumer | None = None
-    amqp: AmqpConsumer | None = None
-
-
-def open_consumers(
-    config: Config,
-    intake: Intake,
-    store: Store,
-    types: Mapping[str, NotificationType],
-    stack: contextlib.AsyncExitStack,
-) -> Consumers:
-    """Start them, to be closed with the stack."""
-    consumers = Consumers(
-        _redis_consumer(config, intake, types), _amqp_consumer(config, intake, store)
-    )
-    for consumer in consumers:
-        if consumer is not None:
-            consumer.start()
-            stack.push_async_callback(consumer.close)
-    return consumers
-
-
-def _redis_consumer(
-    config: Config, intake: Intake, types: Mapping[str, NotificationType]
-) -> Consumer | None:
-    redis = config.redis
-    if redis.url is None:
-        return None
-    return Consumer(redis.url, intake, types, prefix=redis.channel, verify_tls=redis.verify_tls)
-
-
-def _amqp_consumer(config: Config, intake: Intake, store: Store) -> AmqpConsumer | None:
-    """Its library comes with an extra."""
-    amqp = config.amqp
-    if amqp.url is None:
-        return None
-    from notifier.queue.amqp.consumer import Consumer as AmqpConsumer
-
-    return AmqpConsumer(amqp.url, intake, prefix=amqp.prefix, ping=store.ping)
 
 
 @contextlib.asynccontextmanager
@@ -404,27 +343,6 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
             await runner.cleanup()
 
 
-def spare_collector() -> None:
-    """Leave what is here for good out of garbage collections, and collect less often.
-
-    By default a tenth of the CPU time of publishing goes into looking at a hundred thousand objects
-    that never become garbage.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
-
-
-def leaving() -> asyncio.Event:
-    """Set by SIGTERM and SIGINT."""
-    leave = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows
-            loop.add_signal_handler(name, leave.set)
-    return leave
-
-
 def _url(host: str, port: int) -> str:
     shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
@@ -447,78 +365,6 @@ def _engine_options(config: Config) -> EngineOptions:
         drain_seconds=DRAIN_SECONDS,
         shutdown_seconds=config.server.shutdown_seconds,
     )
-
-
-def _reader(source: object, name: str) -> Callable[[], float]:
-    return lambda: getattr(source, name)
-
-
-_ENGINE_GAUGES = {"websocket_connections", "polling_connections", "outbox_bytes", "loop_lag"}
-
-
-def _engine_metrics(engine: Any) -> Sequence[Metric]:
-    def read_closes() -> Mapping[str, float]:
-        return dict(engine.closes)
-
-    closes = Metric(
-        "notifier_engine_closes", "Connections closed, by reason", "counter", read_closes, "reason"
-    )
-    return [closes] + [
-        Metric(
-            name=f"notifier_engine_{name}",
-            help=f"engine: {name.replace('_', ' ')}",
-            kind="gauge" if name in _ENGINE_GAUGES else "counter",
-            read=_reader(engine, name),
-        )
-        for name in asdict(engine)
-        if name != "closes"
-    ]
-
-
-def _queue_gauges(queue: Consumer) -> Sequence[Metric]:
-    """The same on every node: they tell of the queue, not of the node's part in it."""
-    return [
-        Metric(
-            "notifier_queue_waiting",
-            "Messages in the queue",
-            "gauge",
-            lambda: queue.waiting,
-            "priority",
-        ),
-        Metric(
-            "notifier_queue_oldest_seconds",
-            "For how long the first message of the queue has waited",
-            "gauge",
-            lambda: queue.oldest,
-            "priority",
-        ),
-        Metric("notifier_queue_dead", "Dead letters", "gauge", lambda: queue.dead),
-        Metric(
-            "notifier_queue_reader",
-            "1 on the node that reads the queue",
-            "gauge",
-            lambda: float(queue.is_reader),
-        ),
-    ]
-
-
-def _amqp_gauges(amqp: AmqpConsumer) -> Sequence[Metric]:
-    return [
-        Metric(
-            "notifier_amqp_waiting",
-            "Messages in RabbitMQ that no node has taken",
-            "gauge",
-            lambda: amqp.waiting,
-            "priority",
-        ),
-        Metric("notifier_amqp_dead", "Dead letters in RabbitMQ", "gauge", lambda: amqp.dead),
-        Metric(
-            "notifier_amqp_connected",
-            "How many priorities this node reads from RabbitMQ, or stands by to read",
-            "gauge",
-            lambda: amqp.connected,
-        ),
-    ]
 
 
 @contextlib.asynccontextmanager

@@ -6,14 +6,11 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from notifier.app import DAY, leaving, open_consumers, spare_collector
 from notifier.config import Config
-from notifier.core.jobs.digests import Digests
-from notifier.core.jobs.runner import Runner, handlers
-from notifier.core.models import now_ms
 from notifier.core.ports import Bus, Store
 from notifier.core.publishing import Publisher
 from notifier.core.types import TypeCatalogue
+from notifier.process import DAY, leaving, open_consumers, open_runner, spare_collector
 from notifier.queue.intake import Intake
 from notifier.realtime.bus import LocalBus
 from notifier.realtime.channels import RedisChannels
@@ -35,11 +32,7 @@ async def work(config: Config, *, ready: Callable[[], None]) -> None:
         types, retention = TypeCatalogue.load(config.catalogue), config.retention.days * DAY
         publisher = Publisher(store, bus, types, retention=retention)
         stack.push_async_callback(publisher.close)
-        digests = Digests(store, bus, types, retention=retention, clock=now_ms)
-        lease = int(config.jobs.lease_seconds * 1000)
-        runner = Runner(store, handlers(publisher, digests), lease=lease)
-        runner.start()
-        stack.push_async_callback(runner.close)
+        open_runner(config, store, bus, publisher, types, stack)
         open_consumers(config, Intake(publisher), store, types, stack)
         spare_collector()
         ready()

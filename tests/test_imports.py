@@ -27,8 +27,12 @@ LAYERS: dict[str, set[str]] = {
     "sending": {"progress", "errors"},
     "progress": set(),
     "identity": {"http", "settings"},
-    "app": {"identity", "http", "queue", "realtime", "store", "core", "errors"} | SETTINGS,
-    "worker": {"app", "queue", "realtime", "store", "core"} | SETTINGS,
+    "app": {"process", "metering", "identity"}
+    | {"http", "queue", "realtime", "store", "core", "errors"}
+    | SETTINGS,
+    "worker": {"process", "queue", "realtime", "store", "core"} | SETTINGS,
+    "process": {"queue", "core"} | SETTINGS,
+    "metering": {"http", "queue"},
     "config": {"core", "errors"} | SETTINGS,
     "settings": set(),
     "secret": {"errors"},

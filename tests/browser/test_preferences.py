@@ -67,7 +67,8 @@ async def test_saved_hides_nothing_that_is_not_read(open_demo: OpenDemo) -> None
         """() => {
           const { grace } = window.notifiers;
           window.answers = [];
-          grace.setPreferences = () => new Promise((saved, failed) => answers.push({ saved, failed }));
+          grace.setPreferences = () =>
+            new Promise((saved, failed) => answers.push({ saved, failed }));
         }"""
     )
     answer = "(outcome) => answers.shift()[outcome]()"
