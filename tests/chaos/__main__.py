@@ -40,7 +40,7 @@ def main() -> None:
 @click.option("--users", default=1_000)
 @click.option("--faults", default=24, help="Episodes of faults.")
 @click.option("--nodes", default=3)
-@click.option("--rate", default=200.0, help="Notifications a second, at most.")
+@click.option("--rate", default=125.0, help="Notifications a second, at most.")
 @click.option("--seconds", default=1_800.0, help="The longest that one run may take.")
 @click.option("--only", multiple=True, help="A word in the names of the faults to choose from.")
 def run_command(seed: tuple[int, ...], **options: Any) -> None:

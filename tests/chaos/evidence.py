@@ -88,6 +88,8 @@ class Trouble(StrEnum):
     CLIENTS = "clients"
     REDIS = "redis"
     STORE = "store"
+    SLOW_STORE = "slow store"
+    """It answers: what is published is waited for, and accepted."""
 
 
 class Span(NamedTuple):

@@ -367,5 +367,5 @@ FAULTS = (
     Fault("connections to the primary are reset", Trouble.STORE, primary_reset),
     Fault("two of three members are killed", Trouble.STORE, majority_killed),
     Fault("a secondary is killed", Trouble.STORE, secondary_killed),
-    Fault("the store is slow", Trouble.STORE, store_slow),
+    Fault("the store is slow", Trouble.SLOW_STORE, store_slow),
 )

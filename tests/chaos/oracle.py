@@ -187,7 +187,7 @@ def slow_answer(evidence: Evidence) -> Iterator[str]:
 def closed_in_vain(evidence: Evidence) -> Iterator[str]:
     """While only Redis or the store is in trouble, connections stay open."""
     for span in evidence.spans:
-        if span.troubles <= {Trouble.REDIS, Trouble.STORE}:
+        if span.troubles <= {Trouble.REDIS, Trouble.STORE, Trouble.SLOW_STORE}:
             for diary in evidence.diaries:
                 for change in diary.changes:
                     if change.what.startswith("lost") and span.began <= change.at <= span.ended:

@@ -40,9 +40,9 @@ def figures(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
         f"p50 {percentile(caught_up, 50):.2f} s, p99 {percentile(caught_up, 99):.2f} s, "
         f"longest {max(caught_up, default=0.0):.2f} s"
     )
-    for trouble in (Trouble.REDIS, Trouble.STORE):
+    for trouble in (Trouble.REDIS, Trouble.STORE, Trouble.SLOW_STORE):
         if slowest := ", ".join(f"{s:.2f} s ({what})" for what, s in _slowest(evidence, trouble)):
-            yield f"slowest answers to publishers while only {trouble} was in trouble: {slowest}"
+            yield f"slowest answers to publishers, {trouble} only: {slowest}"
     delays = _delays(evidence)
     yield (
         f"from acceptance to being shown: p50 {percentile(delays, 50) * 1000:.0f} ms, "
