@@ -49,8 +49,6 @@ from tests.servers import Mongod
 Document = dict[str, Any]
 
 DATABASE = "bench"
-CACHE_GIGABYTES = "2"
-
 ROLES, ROLE_ENTRIES = 20, 1_000
 TOPIC_ENTRIES, USERS_PER_TOPIC = 279, 1_000
 EVERYONE_ENTRIES = 1_000
@@ -70,11 +68,19 @@ SERVICE = Principal("bench", is_service=True, scopes=frozenset({PUBLISH}))
 
 
 class Server(Mongod):
-    """With the cache of a small server instead of that of a test."""
+    """With a cache of so many gigabytes instead of that of a test; None: what MongoDB takes by
+    itself, half of the memory."""
+
+    def __init__(self, folder: Path, cache: float | None) -> None:
+        super().__init__(folder)
+        self._cache = cache
 
     def command(self) -> list[str]:
         command = super().command()
-        command[command.index("--wiredTigerCacheSizeGB") + 1] = CACHE_GIGABYTES
+        place = command.index("--wiredTigerCacheSizeGB")
+        command[place : place + 2] = (
+            [] if self._cache is None else ["--wiredTigerCacheSizeGB", str(self._cache)]
+        )
         return command
 
 
@@ -471,7 +477,7 @@ async def main() -> None:
     print(f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores")
     commands = Commands()
     with tempfile.TemporaryDirectory(prefix="notifier-bench-") as folder:
-        server = Server(Path(folder))
+        server = Server(Path(folder), arguments.cache)
         await server.start()
         try:
             await measure(server, commands, arguments)
@@ -484,6 +490,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--users", type=int, default=1_000_000, help="five entries for each")
     parser.add_argument("--rounds", type=int, default=1_000, help="of each measurement")
+    parser.add_argument("--cache", type=float, help="of the database, in GB; MongoDB's own choice")
     return parser.parse_args()
 
 

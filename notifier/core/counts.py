@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from notifier.core.models import Ends, Kind, Mark, Marks, Outline, Ref, View, rfc3339
@@ -14,6 +15,10 @@ from notifier.core.views import Visit
 
 COUNT_CAP = 100
 """Counts stop here: people see 99+, and counting stays bounded."""
+
+
+_id_of = attrgetter("notification_id")
+_expiry_of = attrgetter("notification_id", "expires_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,8 @@ async def count(log: Log, visit: Visit, ends: Ends, *, now: int) -> Counts:
     for audience, rows in chain.from_iterable(outline.items() for outline in (*outlines, below)):
         states, seen = marks.get(audience, {}), marked[audience].seen
         new = [row for row in rows if _is_unread(states.get(row.seq))] if states else rows
-        unread.update((notification_id, expires_at) for _, notification_id, expires_at in new)
-        unseen.update(notification_id for seq, notification_id, _ in new if seq > seen)
+        unread.update(map(_expiry_of, new))
+        unseen.update([row.notification_id for row in new if row.seq > seen])
     until = min(unread.values(), default=None)
     return Counts(min(len(unread), COUNT_CAP), min(len(unseen), COUNT_CAP), until)
 
@@ -116,7 +121,7 @@ async def _outline(
 
 
 def _different(outlines: Iterable[Sequence[Outline]]) -> int:
-    return len({row.notification_id for row in chain.from_iterable(outlines)})
+    return len(set(map(_id_of, chain.from_iterable(outlines))))
 
 
 def _count_above(marks: Collection[int], seq: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import orjson
 
 from notifier.core.models import Preferences
@@ -11,5 +13,7 @@ def preferences_text(preferences: Preferences) -> str:
     return orjson.dumps(preferences.as_dict()).decode()
 
 
+@lru_cache(maxsize=1_024)
 def preferences_from(text: str) -> Preferences:
+    """The same object for the same text: most people have chosen nothing."""
     return Preferences.from_dict(orjson.loads(text))

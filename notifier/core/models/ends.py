@@ -113,7 +113,7 @@ class Ends:
                 tail, low = self.tails[audience], max(place, view.floors[audience])
                 shown = tail.shown(view, low, MAX_SEQ + 1, now=now)
                 rows[audience] = [tail.rows[i] for i in shown]
-                different.update(row.notification_id for row in rows[audience])
+                different.update([row.notification_id for row in rows[audience]])
         return rows
 
 
