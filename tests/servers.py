@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 import shutil
 import signal
@@ -452,10 +453,17 @@ async def is_listening(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on now, and that no connection is given by chance
+    before somebody does: from below those that systems give to connections."""
+    chance = random.SystemRandom()  # not seeded, as the other one may be in two processes alike
+    for port in chance.sample(range(10_000, 32_768), 1_000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("There is no free port.")
 
 
 def fresh_database(uri: str) -> str:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from notifier.core.models import Entry, now_ms
 from notifier.core.ports import Log
 from notifier.errors import Overloaded, StoreUnavailable
+from notifier.realtime import hub as hub_module
 from notifier.realtime.hub import REPAIR_LIMIT, Channels, Hub
 from notifier.store import open_store
 from tests.core.domain import Clock, Domain
@@ -196,6 +197,23 @@ async def test_a_lost_last_hint_is_found_by_the_check(stage: Stage) -> None:
     stage.hub.catch_up()
     await stage.delivered(2)
     assert sorted(stage.sink.entries, key=str) == sorted(entries, key=str)
+
+
+async def test_while_hints_are_lost_the_store_is_asked_again_and_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself, until the bus is whole again; with many logs less often."""
+    monkeypatch.setattr(hub_module, "DEGRADED_CHECK_SECONDS", 0.01)
+    await stage.hub.join(["everyone", "user:ada"])
+    stage.channels.healthy = False
+    for count in (1, 2):
+        await stage.store("everyone")
+        await stage.delivered(count)
+    monkeypatch.setattr(hub_module, "CHECKED_PER_SECOND", 0.01)
+    await asyncio.sleep(0.2)  # what was asked already is answered
+    asked = len(stage.log.questions)
+    await asyncio.sleep(0.2)
+    assert len(stage.log.questions) == asked
 
 
 async def test_more_than_one_answer_holds_is_caught_up_with(stage: Stage) -> None:
