@@ -11,6 +11,7 @@ The two services, with 500 users on a WebSocket each:
 
 rate       accepted and delivered in a second, with 32 publishers who ask again when answered
 CPU        CPU time of the service for each of these: all that its process used
+kernel     how much of that the system used, for sending and receiving
 p50, p99   from before the request until its user has the notification, in the same stretch: the
            goals are for these. ``at 200/s`` is the same when so many a second are published
 generator, MongoDB, Redis

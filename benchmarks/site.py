@@ -15,7 +15,7 @@ from typing import Any, Self
 from pymongo import AsyncMongoClient
 from redis import asyncio as aioredis
 
-from benchmarks.machine import cpu, on_core
+from benchmarks.machine import cpu, kernel, on_core
 from benchmarks.report import Figures
 from benchmarks.traffic import Flow
 from tests.servers import Mongod, NotifierProcess, Valkey, fresh_database
@@ -96,10 +96,11 @@ class Site:
         before = self._spent(services)
         flow = work()
         spent = [after - at for after, at in zip(self._spent(services), before, strict=True)]
-        service, generator, mongod, valkey = (seconds / flow.count for seconds in spent)
+        service, system, generator, mongod, valkey = (seconds / flow.count for seconds in spent)
         return {
             "rate": flow.count / flow.seconds,
             "CPU": service,
+            "kernel": system,
             **delays(flow),
             "generator": generator,
             "MongoDB": mongod,
@@ -110,6 +111,7 @@ class Site:
     def _spent(self, services: Sequence[NotifierProcess]) -> Sequence[float]:
         return (
             sum(cpu(service.pid) for service in services),
+            sum(kernel(service.pid) for service in services),
             time.process_time(),
             cpu(self._mongod.pid),
             cpu(self._valkey.pid),
