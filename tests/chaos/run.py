@@ -23,6 +23,8 @@ from tests.chaos.publishers import Publisher
 
 PUBLISHERS = 64
 
+WATCH_SECONDS = 0.05
+
 CALM_SECONDS = 0.5
 """Between two episodes."""
 
@@ -58,11 +60,13 @@ class Result:
     """What a run found out.
 
     ``stuck``: why it could not come to its end, if it could not; ``broken``: what was found broken
-    besides the rules of the oracle.
+    besides the rules of the oracle; ``pause``: the longest for which this process, and with it all
+    proxies, did nothing.
     """
 
     evidence: Evidence
     seconds: float
+    pause: float = 0.0
     stuck: str | None = None
     broken: Sequence[Violation] = ()
 
@@ -82,7 +86,7 @@ async def run(options: Options, folder: Path, say: Say) -> Result:
                 await stage.play()
         except TimeoutError:
             stuck = f"not at its end after {options.seconds:.0f} s"
-        return Result(await stage.evidence(), time.monotonic() - began, stuck)
+        return Result(await stage.evidence(), time.monotonic() - began, stage.pause, stuck)
 
 
 @asynccontextmanager
@@ -116,20 +120,30 @@ class Stage:
         self._gate = 0
         """No message is sent with this number or a higher one."""
         self._next_turn = 0.0
+        self.pause = 0.0
+        """Seconds for which nothing ran here at most."""
         self._spans: list[Span] = []
         self._probes: list[int] = []
 
     async def play(self) -> None:
         """All of it, from the first connection to the last probe."""
         async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch())
             tasks = await self._crowd.connect(group)
             self._say(f"{len(tasks)} clients of {self._options.users} users are connected")
             await self._publish_through_faults()
             await self._crowd.catch_up(time.monotonic())
             if self._options.probe:
                 await self._probe()
-            for task in tasks:
+            for task in (*tasks, watch):
                 task.cancel()
+
+    async def _watch(self) -> None:
+        """What it is late by, everything else here is."""
+        while True:
+            asleep = time.monotonic()
+            await asyncio.sleep(WATCH_SECONDS)
+            self.pause = max(self.pause, time.monotonic() - asleep - WATCH_SECONDS)
 
     async def evidence(self) -> Evidence:
         """Everything that was written down, and the logs as the store has them now."""
