@@ -66,9 +66,9 @@ class Result:
 
     evidence: Evidence
     seconds: float
-    pause: float = 0.0
     stuck: str | None = None
     broken: Sequence[Violation] = ()
+    pause: float = 0.0
 
 
 async def run(options: Options, folder: Path, say: Say) -> Result:
@@ -86,7 +86,8 @@ async def run(options: Options, folder: Path, say: Say) -> Result:
                 await stage.play()
         except TimeoutError:
             stuck = f"not at its end after {options.seconds:.0f} s"
-        return Result(await stage.evidence(), time.monotonic() - began, stage.pause, stuck)
+        seconds = time.monotonic() - began
+        return Result(await stage.evidence(), seconds, stuck, pause=stage.pause)
 
 
 @asynccontextmanager
