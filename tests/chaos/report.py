@@ -47,9 +47,10 @@ def figures(result: Result, violations: Sequence[Violation]) -> Iterator[str]:
     yield (
         f"from acceptance to being shown: p50 {percentile(delays, 50) * 1000:.0f} ms, "
         f"p99 {percentile(delays, 99) * 1000:.0f} ms, faults included; "
-        f"{result.seconds:.0f} s altogether, in which the clients' process stood still for "
-        f"{result.pause:.2f} s at most"
+        f"{result.seconds:.0f} s altogether"
     )
+    if result.pause is not None:
+        yield f"the clients' process, and with it all proxies, stood still for {result.pause:.2f} s"
     if result.stuck is not None:
         yield f"The run was {result.stuck}."
 

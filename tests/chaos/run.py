@@ -61,14 +61,14 @@ class Result:
 
     ``stuck``: why it could not come to its end, if it could not; ``broken``: what was found broken
     besides the rules of the oracle; ``pause``: the longest for which this process, and with it all
-    proxies, did nothing.
+    proxies, did nothing, where that was watched.
     """
 
     evidence: Evidence
     seconds: float
     stuck: str | None = None
     broken: Sequence[Violation] = ()
-    pause: float = 0.0
+    pause: float | None = None
 
 
 async def run(options: Options, folder: Path, say: Say) -> Result:
