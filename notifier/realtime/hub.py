@@ -275,7 +275,8 @@ class Hub:
         while True:
             await asyncio.sleep(DEGRADED_CHECK_SECONDS)
             degraded = len(self._tails) / CHECKED_PER_SECOND
-            if loop.time() - checked >= (CHECK_SECONDS if self.channels.healthy else degraded):
+            due = CHECK_SECONDS if self.channels.healthy else min(degraded, CHECK_SECONDS)
+            if loop.time() - checked >= due:
                 checked = loop.time()
                 self.catch_up()
 
