@@ -10,6 +10,7 @@ import asyncio
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ MAX_GROUP = 1_000
 
 BUSY_SECONDS = 1.4
 """How long another process may hold the write lock before a call is given up."""
+
+SWITCH_PAUSE_SECONDS = 0.01
+"""Between two attempts to switch a file to WAL; another process needs a few milliseconds for it."""
 
 
 @contextmanager
@@ -152,8 +156,12 @@ class _Connections:
                 check_same_thread=False,  # closed by the thread that closes the store
             )
             self._open.add(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        try:
+            _write_ahead(connection)
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            self._drop(connection)
+            raise
         return connection
 
     def _create_file(self) -> None:
@@ -172,3 +180,21 @@ class _Connections:
         with self._lock:
             self._open.discard(connection)
         connection.close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL; a file that has it stays as it is.
+
+    Whoever switches holds a read lock and wants the only one. Two of them would wait for each other
+    for ever, so SQLite does not wait at all: both are told "locked", and one has to ask again.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not locked or time.monotonic() > deadline:
+                raise
+        time.sleep(SWITCH_PAUSE_SECONDS)

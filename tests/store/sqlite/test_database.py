@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -67,6 +68,20 @@ async def test_many_processes_may_open_a_new_file_at_once(path: Path) -> None:
     for store in stores:
         await store.ping()
         await store.close()
+
+
+async def test_a_new_file_is_waited_for_while_another_process_sets_it_up(path: Path) -> None:
+    """SQLite itself says at once that it is locked, whatever its timeout."""
+    path.parent.mkdir(parents=True)
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.2, other.execute, ["COMMIT"])
+    release.start()
+    store = await open_store(address(path))
+    await store.ping()
+    await store.close()
+    release.join()
+    other.close()
 
 
 async def test_a_file_of_a_later_release_is_refused(path: Path) -> None:
