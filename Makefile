@@ -6,18 +6,20 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV ?= .venv
 CHROMIUM ?= /usr/bin/chromium
+TIMES ?= 20
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 
 export CHROMIUM
 bin := $(VENV)/bin
 client := $(bin)/python packaging/client.py
 
-.PHONY: run test lint types client-test look chaos bench bench-publish bench-connections bench-transports bench-feed build client system clean
+.PHONY: run test lint types client-test look histories chaos bench bench-publish bench-connections bench-transports bench-feed build client system clean
 
 run: $(VENV)/.run client
 	@$(bin)/notifier serve
 
-test: lint types client-test system
+test: $(VENV)/.test system
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types client-test
 	@$(bin)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
@@ -34,6 +36,11 @@ client-test: $(VENV)/.test
 # What people see, in every size and colour scheme; the pictures are in var/screenshots.
 look: $(VENV)/.test client system
 	@NOTIFIER_LOOKS=all $(bin)/python -m pytest tests/browser/test_look.py
+
+# The random histories of the rules that `make test` has a few of, twenty times over.
+histories: $(VENV)/.test system
+	@NOTIFIER_HISTORIES=$(TIMES) $(bin)/python -m pytest \
+	  tests/core/test_counts.py tests/core/test_devices.py tests/store/test_ends.py
 
 # SEEDS="1 2 3" make chaos: other runs, or fewer.
 chaos: $(VENV)/.test system

@@ -19,7 +19,10 @@ _TELL_VIOLATIONS = """
 
 @contextlib.asynccontextmanager
 async def open_pages(chromium: Browser) -> AsyncIterator[OpenPage]:
-    """Opens addresses, each in a browser of its own; at the end none of the pages complained."""
+    """Opens addresses, each in a browser of its own; at the end none of the pages complained.
+
+    What they say of calls that closing them cuts off is not heard.
+    """
     complaints: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
@@ -40,4 +43,5 @@ async def open_pages(chromium: Browser) -> AsyncIterator[OpenPage]:
             return page
 
         yield open_page
-    assert not complaints, complaints
+        heard = list(complaints)
+    assert not heard, heard

@@ -32,10 +32,11 @@ from notifier.core.models import (
 )
 from notifier.errors import NotFound
 from tests.core.domain import DAY, OPERATOR, TYPES, Domain, read, remember
+from tests.histories import histories
 
-HISTORIES = 40
+HISTORIES = 12
 STEPS = 60
-"""2,400 operations on each store, by dice with fixed seeds: a failure can be repeated."""
+"""720 operations on each store."""
 
 PUBLISHED = ("alert", "info", "like", "security")
 
@@ -423,7 +424,7 @@ async def test_counts_and_pages_equal_a_plain_recomputation(
 
     Every other history is read as if its logs were long ones, and of half of them little is known.
     """
-    for seed in range(HISTORIES):
+    for seed in histories(HISTORIES):
         with monkeypatch.context() as patch:
             if seed % 2:
                 patch.setattr(pages, "SCAN_LIMIT", 4)

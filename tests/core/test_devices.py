@@ -16,8 +16,9 @@ import orjson
 from notifier.core.models import Cursor, Entry, Kind, Principal, Ref, from_rfc3339
 from notifier.errors import NotFound
 from tests.core.domain import OPERATOR, Domain, read
+from tests.histories import histories
 
-HISTORIES = 15
+HISTORIES = 5
 STEPS = 50
 
 
@@ -199,7 +200,7 @@ WEIGHTS: dict[Callable[..., Any], int] = {
 
 async def test_what_it_is_told_keeps_a_device_up_to_date(domain: Domain) -> None:
     """Whatever is published, taken back, read, cleared, chosen, or expires."""
-    for seed in range(HISTORIES):
+    for seed in histories(HISTORIES):
         history, dice = History(domain, seed), Random(seed)
         await history.device.load()
         try:
