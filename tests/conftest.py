@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.servers import Mongod, NotifierProcess, RabbitMQ, Valkey, fresh_database
+from tests.nursery import Nursery
+from tests.servers import ForkedNotifier, Mongod, NotifierProcess, RabbitMQ, Valkey, fresh_database
 
 StartNotifier = Callable[..., Awaitable[NotifierProcess]]
 
@@ -76,8 +77,16 @@ async def valkey(tmp_path: Path) -> AsyncIterator[Valkey]:
     await server.kill()
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Servers of Notifier, ready at once."""
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
-async def start_notifier(tmp_path: Path) -> AsyncIterator[StartNotifier]:
+async def start_notifier(tmp_path: Path, nursery: Nursery) -> AsyncIterator[StartNotifier]:
     """Start Notifier servers of the test's own: ``await start_notifier(PORT="0", args=(...))``.
 
     Keywords are environment variables; ``folder`` (default: a new one) may be shared by nodes.
@@ -87,7 +96,8 @@ async def start_notifier(tmp_path: Path) -> AsyncIterator[StartNotifier]:
     async def start(
         *, folder: Path | None = None, args: tuple[str, ...] = (), **env: str
     ) -> NotifierProcess:
-        server = NotifierProcess(folder or tmp_path / f"notifier-{len(servers)}", env, args)
+        place = folder or tmp_path / f"notifier-{len(servers)}"
+        server = ForkedNotifier(nursery, place, env, args)
         servers.append(server)
         await server.start()
         return server

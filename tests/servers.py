@@ -17,6 +17,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -26,10 +27,22 @@ from pymongo.errors import OperationFailure, PyMongoError
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
+from tests.nursery import Nursery
+
 REPOSITORY = Path(__file__).parent.parent
 
 PATIENCE = 60.0
 """Seconds a server may take to start or to end before the test fails; far above what they need."""
+
+
+class Process(Protocol):
+    """What servers need of a ``subprocess.Popen``."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
 
 
 class ServerProcess:
@@ -38,7 +51,7 @@ class ServerProcess:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.log = folder / "server.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def command(self) -> list[str]:
         raise NotImplementedError
@@ -97,8 +110,11 @@ class ServerProcess:
     def _launch(self) -> None:
         assert not self.is_running, "already running"
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._process = self._spawn()
+
+    def _spawn(self) -> Process:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self.command(),
                 cwd=self.folder,
                 env=self.environment(),
@@ -108,7 +124,7 @@ class ServerProcess:
             )
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         assert self._process is not None, "not started"
         return self._process
 
@@ -402,6 +418,18 @@ class NotifierProcess(ServerProcess):
                     return answer.status == 200
             except aiohttp.ClientConnectionError:
                 return False
+
+
+class ForkedNotifier(NotifierProcess):
+    """The same from a nursery, ready a second earlier."""
+
+    def __init__(self, nursery: Nursery, *args: Any) -> None:
+        super().__init__(*args)
+        self._nursery = nursery
+
+    def _spawn(self) -> Process:
+        _, _, _, *args = self.command()
+        return self._nursery.start(args, self.folder, self.environment(), self.log)
 
 
 class WorkerProcess(ServerProcess):
