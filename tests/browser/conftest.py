@@ -71,5 +71,10 @@ async def open_demo(chromium: Browser, notifier: NotifierProcess) -> AsyncIterat
     assert heard == []
 
 
-_LOST = ("WebSocket connection to", "net::ERR_CONNECTION", "net::ERR_INCOMPLETE_CHUNKED_ENCODING")
+_LOST = (
+    "WebSocket connection to",
+    "net::ERR_CONNECTION",
+    "net::ERR_EMPTY_RESPONSE",
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+)
 """The browser itself reports what it cannot reach, and streams that were cut."""

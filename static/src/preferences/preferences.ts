@@ -40,6 +40,7 @@ export class NotifierPreferences extends NotifierElement {
     const desk = {
       words: this.#words,
       language: messages.language,
+      now: () => this.notifier!.snapshot.preferences,
       change: (change: PreferencesChange) => void this.#save(change),
       say: (text: string) => this.#say("said", text),
     };
@@ -53,7 +54,7 @@ export class NotifierPreferences extends NotifierElement {
 
   protected override render({ preferences }: Snapshot): void {
     if (!preferences || !this.#body) return;
-    if (this.#body.ariaBusy) {
+    if (this.#body.hasAttribute("aria-busy")) {
       this.#body.removeAttribute("aria-busy");
       this.#body.replaceChildren(...this.#sections.map(({ element }) => element));
     }

@@ -1,6 +1,6 @@
 import { button, h, setText } from "../elements/dom.ts";
 import { icon } from "../elements/icons.ts";
-import type { Day, Preferences, QuietHours } from "../client/preferences.ts";
+import type { Day, QuietHours } from "../client/preferences.ts";
 import { fill } from "../locales/messages.ts";
 import { type Desk, type Section, menu, section, setValue, timeField } from "./section.ts";
 
@@ -16,20 +16,22 @@ const FIRST: QuietHours = { days: [...DAYS], from: "22:00", to: "07:00" };
 export function quiet(desk: Desk): Section {
   const { words } = desk;
   const list = h("ul", { class: "windows" });
-  let now: Preferences;
   let windows: readonly Window[] = [];
-  const change = (quiet_hours: readonly QuietHours[]) => desk.change({ quiet_hours: [...quiet_hours] });
-  const replace = (index: number, next: QuietHours) => change(now.quiet_hours.with(index, next));
+  const chosen = () => desk.now().quiet_hours;
+  const change = (quiet_hours: readonly QuietHours[]) => desk.change({ quiet_hours });
+  const replace = (index: number, part: Partial<QuietHours>) => {
+    change(chosen().map((hours, other) => (other === index ? { ...hours, ...part } : hours)));
+  };
   const remove = (index: number) => {
-    change(now.quiet_hours.toSpliced(index, 1));
+    change(chosen().toSpliced(index, 1));
     add.focus();
   };
   const add = button(
     { class: "plain" },
     () => {
       // Whoever chose no zone yet means the time on the wall behind this screen.
-      if (now.time_zone === "UTC") desk.change({ quiet_hours: [...now.quiet_hours, FIRST], time_zone: deviceZone() });
-      else change([...now.quiet_hours, FIRST]);
+      if (desk.now().time_zone === "UTC") desk.change({ quiet_hours: [...chosen(), FIRST], time_zone: deviceZone() });
+      else change([...chosen(), FIRST]);
     },
     icon("plus"),
     words.addQuiet,
@@ -38,16 +40,14 @@ export function quiet(desk: Desk): Section {
   const zoneLine = h("label", { class: "line" }, h("span", {}, words.timeZone), zone);
   return {
     element: section("quiet", words.quiet, words.quietHint, list, add, zoneLine),
-    update(preferences) {
-      now = preferences;
-      const { quiet_hours, time_zone } = preferences;
+    update({ quiet_hours, time_zone, digests }) {
       if (quiet_hours.length !== windows.length) {
-        windows = quiet_hours.map((_, index) => new Window(desk, (next) => replace(index, next), () => remove(index)));
+        windows = quiet_hours.map((_, index) => new Window(desk, (part) => replace(index, part), () => remove(index)));
         list.replaceChildren(...windows.map(({ element }) => element));
       }
       windows.forEach((window, index) => window.update(quiet_hours[index]!));
       add.hidden = quiet_hours.length >= MOST;
-      zoneLine.hidden = quiet_hours.length === 0 && Object.keys(preferences.digests).length === 0;
+      zoneLine.hidden = quiet_hours.length === 0 && Object.keys(digests).length === 0;
       if (![...zone.options].some(({ value }) => value === time_zone)) zone.append(h("option", {}, time_zone));
       setValue(zone, time_zone);
     },
@@ -61,16 +61,15 @@ class Window {
   readonly #to: HTMLInputElement;
   readonly #note = h("span", { class: "hint" });
   readonly #days = new Map<Day, HTMLInputElement>();
-  #now = FIRST;
 
   constructor(
     private readonly desk: Desk,
-    private readonly changed: (next: QuietHours) => void,
+    private readonly changed: (part: Partial<QuietHours>) => void,
     remove: () => void,
   ) {
     const { words, language } = desk;
-    this.#from = timeField(words.from, (from) => this.changed({ ...this.#now, from }));
-    this.#to = timeField(words.to, (to) => this.changed({ ...this.#now, to }));
+    this.#from = timeField(words.from, (from) => this.changed({ from }));
+    this.#to = timeField(words.to, (to) => this.changed({ to }));
     const away = button({ class: "tool", "aria-label": words.removeQuiet, title: words.removeQuiet }, remove, icon("trash"));
     this.element = h(
       "li",
@@ -80,9 +79,7 @@ class Window {
     );
   }
 
-  update(now: QuietHours): void {
-    this.#now = now;
-    const { from, to, days } = now;
+  update({ from, to, days }: QuietHours): void {
     setValue(this.#from, from);
     setValue(this.#to, to);
     for (const [day, field] of this.#days) field.checked = days.includes(day);
@@ -99,7 +96,7 @@ class Window {
 
   #choose(field: HTMLInputElement): void {
     const days = DAYS.filter((day) => this.#days.get(day)?.checked);
-    if (days.length) return this.changed({ ...this.#now, days });
+    if (days.length) return this.changed({ days });
     field.checked = true;
     this.desk.say(this.desk.words.noDay);
   }

@@ -7,6 +7,8 @@ import { h } from "../elements/dom.ts";
 export interface Desk {
   readonly words: PreferenceMessages;
   readonly language: string;
+  /** As chosen so far; what the controls show may be a frame older. */
+  now(): Preferences;
   change(change: PreferencesChange): void;
   /** Says a sentence at the foot of the panel. */
   say(text: string): void;
