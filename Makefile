@@ -20,7 +20,7 @@ run: $(VENV)/.run client
 
 test: $(VENV)/.test system
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types client-test
-	@$(bin)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(bin)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.test
 	@$(bin)/ruff check .
