@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.nursery import Nursery
-from tests.servers import ForkedNotifier, Mongod, NotifierProcess, RabbitMQ, Valkey, fresh_database
+from tests.nursery import ForkedNotifier, Nursery
+from tests.servers import Mongod, NotifierProcess, RabbitMQ, Valkey, fresh_database
 
 StartNotifier = Callable[..., Awaitable[NotifierProcess]]
 

@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).parent.parent
+from tests.servers import REPOSITORY, NotifierProcess, Process
 
 
 class Nursery:
@@ -79,6 +79,18 @@ class Child:
                 self._status = self._nursery.ask({"ended": self.pid})
                 os.close(self._ended)
             return self._status
+
+
+class ForkedNotifier(NotifierProcess):
+    """``notifier serve`` from a nursery, ready a second earlier."""
+
+    def __init__(self, nursery: Nursery, *args: Any) -> None:
+        super().__init__(*args)
+        self._nursery = nursery
+
+    def _spawn(self) -> Process:
+        _, _, _, *args = self.command()
+        return self._nursery.start(args, self.folder, self.environment(), self.log)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -26,8 +26,6 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
-
-from tests.nursery import Nursery
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -418,18 +416,6 @@ class NotifierProcess(ServerProcess):
                     return answer.status == 200
             except aiohttp.ClientConnectionError:
                 return False
-
-
-class ForkedNotifier(NotifierProcess):
-    """The same from a nursery, ready a second earlier."""
-
-    def __init__(self, nursery: Nursery, *args: Any) -> None:
-        super().__init__(*args)
-        self._nursery = nursery
-
-    def _spawn(self) -> Process:
-        _, _, _, *args = self.command()
-        return self._nursery.start(args, self.folder, self.environment(), self.log)
 
 
 class WorkerProcess(ServerProcess):

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nursery import Nursery
-from tests.servers import ForkedNotifier
+from tests.nursery import ForkedNotifier, Nursery
 
 
 @pytest.fixture
