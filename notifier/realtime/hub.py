@@ -36,6 +36,13 @@ REPAIR_LIMIT = 500
 GATHER_SECONDS = 0.05
 """Between two comparisons: of many logs with something wrong, most are compared together."""
 
+REST = 4
+"""Between two comparisons also so many times as long as the last one took, but no longer than
+``DEGRADED_CHECK_SECONDS``: a bus that loses hints without end has a fifth of our time."""
+
+RETRY_SECONDS = 1.0
+"""Until a store that was not available is asked again."""
+
 ARRIVALS = 100
 """Readers that catch up at the same time; the others wait for their turn. Each asks the store
 several times. If thousands did so together, the loop would take so long for one round that every
@@ -281,18 +288,21 @@ class Hub:
                 self.catch_up()
 
     async def _repair_stale(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             self._wake.clear()
             stale, self._stale = self._stale, set()
+            began = loop.time()
             try:
                 await self._repair(stale)
+                rest = min(REST * (loop.time() - began), DEGRADED_CHECK_SECONDS)
+                await asyncio.sleep(max(rest, GATHER_SECONDS))
             except StoreUnavailable:
                 logger.warning("catching up failed: the store is not available; trying again")
                 self._stale |= stale
-                await asyncio.sleep(1)
                 self._wake.set()
-            await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def _repair(self, audiences: Collection[str]) -> None:
         """Deliver what the store has behind our positions, then what has become next in line.

@@ -12,6 +12,7 @@ more. Callbacks and events to a single connection stay on the node that has the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -25,6 +26,9 @@ from notifier.realtime.hub import Hub
 from notifier.realtime.rooms import Rooms, arguments_of
 
 logger = logging.getLogger(__name__)
+
+TOLD_SECONDS = 1.0
+"""Between two lines about senseless messages: who can write to Redis must not fill our log."""
 
 
 class RedisManager(Rooms):
@@ -42,6 +46,7 @@ class RedisManager(Rooms):
         self._prefix = f"{prefix}:room:"
         self._namespace = namespace
         self._everywhere = f"{prefix}:nodes"
+        self._told_at = float("-inf")
         self._from_here = b'{"node":"%b"' % channels.node.encode()
         """How messages of this node begin: most of what it hears are its own."""
         self.room_opened = self._hear_room
@@ -120,7 +125,7 @@ class RedisManager(Rooms):
         self._channels.send(channel, line + b"\n" + body)
 
     def _receive(self, channel: str, payload: bytes) -> None:
-        """Take a message from another node. A message that makes no sense is dropped and noted."""
+        """Take a message from another node. One that makes no sense is dropped and counted."""
         try:
             if payload.startswith(self._from_here):
                 return
@@ -128,7 +133,15 @@ class RedisManager(Rooms):
             head = orjson.loads(line)
             self._handle(channel.removeprefix(self._prefix), head, body)
         except Exception as error:
-            logger.warning("dropped a message on %r: %s", channel, type(error).__name__)
+            self._channels.metrics.senseless += 1
+            self._tell_drop(channel, error)
+
+    def _tell_drop(self, channel: str, error: Exception) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= TOLD_SECONDS:
+            self._told_at = now
+            total, reason = self._channels.metrics.senseless, type(error).__name__
+            logger.warning("dropped a message on %r: %s; %d so far", channel, reason, total)
 
     def _handle(self, room: str, head: dict[str, Any], body: bytes) -> None:
         what = head["what"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -13,7 +14,12 @@ import pytest
 import uvloop
 from redis import asyncio as aioredis
 
-from notifier.realtime.channels import CONFIRM_SECONDS, QUEUE_BYTES, RedisChannels
+from notifier.realtime.channels import (
+    CONFIRM_SECONDS,
+    MESSAGES_IN_TURN,
+    QUEUE_BYTES,
+    RedisChannels,
+)
 from tests.chaos.proxy import Proxy
 from tests.realtime.engine.wire import until
 from tests.servers import Valkey
@@ -118,6 +124,30 @@ async def test_messages_come_in_the_order_they_were_sent(ear: Ear) -> None:
         ear.send("ab"[n % 2], str(n).encode())
     await until(lambda: len(ear.heard) == 2000)
     assert [payload for _, payload in ear.heard] == [str(n).encode() for n in range(2000)]
+
+
+async def test_who_hears_much_lets_everybody_else_have_a_turn(ear: Ear) -> None:
+    """Also of messages that came all at once: a read that finds one does not wait."""
+    await ear.want("a")
+    turns, seen = 0, []
+
+    def hear(channel: str, payload: bytes) -> None:
+        seen.append(turns)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    ear.channels.on_message = hear
+    others = asyncio.create_task(take_turns())
+    for _ in range(2000):
+        ear.send("a", b"x")
+    await until(lambda: len(seen) == 2000)
+    others.cancel()
+    in_a_row = Counter(seen)
+    assert max(in_a_row.values()) <= MESSAGES_IN_TURN
 
 
 async def test_wanted_twice_is_unwanted_twice(ear: Ear, redis: aioredis.Redis) -> None:

@@ -16,7 +16,7 @@ from notifier.core.models import Entry, now_ms
 from notifier.core.ports import Log
 from notifier.errors import Overloaded, StoreUnavailable
 from notifier.realtime import hub as hub_module
-from notifier.realtime.hub import REPAIR_LIMIT, Channels, Hub
+from notifier.realtime.hub import REPAIR_LIMIT, REST, Channels, Hub
 from notifier.store import open_store
 from tests.core.domain import Clock, Domain
 from tests.realtime.engine.wire import until
@@ -214,6 +214,21 @@ async def test_while_hints_are_lost_the_store_is_asked_again_and_again(
     asked = len(stage.log.questions)
     await asyncio.sleep(0.2)
     assert len(stage.log.questions) == asked
+
+
+async def test_a_bus_that_loses_hints_without_end_leaves_the_store_in_peace(stage: Stage) -> None:
+    """After each comparison it rests for a multiple of what that took."""
+    await stage.hub.join(["everyone"])
+    loop = asyncio.get_running_loop()
+    taken = 0.05
+    began = loop.time()
+    for asked in (2, 3, 4):
+        stage.log.answering.clear()
+        stage.hub.catch_up()
+        await until(lambda asked=asked: len(stage.log.questions) == asked)
+        await asyncio.sleep(taken)
+        stage.log.answering.set()
+    assert loop.time() - began >= 3 * taken + 2 * REST * taken
 
 
 async def test_more_than_one_answer_holds_is_caught_up_with(stage: Stage) -> None:

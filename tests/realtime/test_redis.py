@@ -384,3 +384,19 @@ async def test_poison_changes_nothing(poisoned: Pair, payload: bytes) -> None:
             rooms = site.node.rooms.get_rooms(client.sid, NAMESPACE)
             assert set(rooms) == {client.sid, "user:ada", "everyone"}
             assert site.node.hub.logs == 2
+
+
+async def test_poison_does_not_fill_the_log(nodes: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    """Every message is counted, and a line now and then says how many there were."""
+    assert nodes.a.node.channels is not None
+    metrics = nodes.a.node.channels.metrics
+    async with (
+        aioredis.Redis.from_url(nodes.redis_url) as redis,
+        redis.pipeline(transaction=False) as pipeline,
+    ):
+        for _ in range(500):
+            pipeline.publish(f"{nodes.channel}:nodes", b"{}")
+        await pipeline.execute()
+    await until(lambda: metrics.senseless == 500)
+    lines = [r for r in caplog.records if "dropped a message" in r.getMessage()]
+    assert 1 <= len(lines) <= 50
