@@ -20,12 +20,9 @@ SETTINGS = {"config", "settings", "secret", "resources", "log"}
 LAYERS: dict[str, set[str]] = {
     "__init__": {"app", "publisher"},
     "__main__": {"cli"},
-    "cli": {"app", "worker", "checkup", "sending", "identity"}
-    | {"http", "queue", "store", "core", "errors"}
+    "cli": {"app", "worker", "identity"}
+    | {"http", "queue", "redis", "store", "core", "errors"}
     | SETTINGS,
-    "checkup": {"http", "queue", "redis", "store", "errors"} | SETTINGS,
-    "sending": {"progress", "errors"},
-    "progress": set(),
     "identity": {"http", "settings"},
     "app": {"process", "metering", "identity"}
     | {"http", "queue", "realtime", "store", "core", "errors"}

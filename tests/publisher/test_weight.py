@@ -69,7 +69,7 @@ async def test_the_package_itself_loads_nothing() -> None:
 async def test_a_node_without_rabbitmq_loads_nothing_of_it() -> None:
     """What reads from it is imported when there is an address. python-socketio itself loads its
     library where it finds it."""
-    loaded = await modules_after("import notifier.app, notifier.worker, notifier.checkup")
+    loaded = await modules_after("import notifier.app, notifier.worker, notifier.cli.checkup")
     assert "notifier.app" in loaded
     assert "notifier.queue.amqp" not in loaded
 

@@ -1,21 +1,16 @@
-"""``notifier queue`` and ``notifier send --file``, run as people run them."""
+"""``notifier queue``, run as people run it."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import signal
-import sys
 from pathlib import Path
 from uuid import uuid4
 
-import aiohttp
 import pytest
 
 from notifier import Publisher
+from tests.cli.command_line import CommandLine
 from tests.conftest import StartNotifier
-from tests.servers import REPOSITORY, NotifierProcess, clean_environment, until
-from tests.test_cli import CommandLine
+from tests.servers import until
 
 
 @pytest.fixture
@@ -99,71 +94,3 @@ async def test_a_redis_that_is_away_is_told_in_one_line(notifier: CommandLine) -
     assert outcome.status == 1
     assert outcome.errors.startswith("Error: Redis cannot be reached (")
     assert "SECRET" not in outcome.errors
-
-
-def write_lines(path: Path, count: int) -> str:
-    lines = ({"to": "user:f", "title": f"line {number}"} for number in range(count))
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return str(path)
-
-
-@pytest.fixture
-async def node(start_notifier: StartNotifier) -> NotifierProcess:
-    return await start_notifier()
-
-
-@pytest.fixture
-def at_node(node: NotifierProcess) -> CommandLine:
-    return CommandLine(node.folder, {"PORT": str(node.port)})
-
-
-async def test_sending_goes_on_where_it_was_interrupted(
-    node: NotifierProcess, at_node: CommandLine, tmp_path: Path
-) -> None:
-    """After Ctrl-C the same command sends the rest; every line is published once."""
-    file = write_lines(tmp_path / "many.jsonl", 450)
-    record = tmp_path / "many.jsonl.sent"
-    sending = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "notifier", "send", "--file", file, "--rate", "1"),
-        cwd=node.folder,
-        env={**clean_environment(), "PYTHONPATH": str(REPOSITORY), **at_node.env},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-
-    async def has_begun() -> bool:
-        return record.exists()
-
-    await until(has_begun, what="the first batch to be sent")
-    sending.send_signal(signal.SIGINT)
-    assert await sending.wait() != 0
-    done = json.loads(record.read_text())["line"]
-    assert done == 100
-    outcome = await at_node("send", "--file", file)
-    assert outcome.status == 0, outcome.errors
-    assert f"Going on behind line {done}." in outcome.errors
-    assert f"{450 - done} published, 0 refused" in outcome.output
-    assert not record.exists()
-    again = await at_node("send", "--file", file)
-    assert "450 published" in again.output
-    assert await count_published(node) == 450
-
-
-async def test_another_file_under_the_same_name_is_sent_from_its_start(
-    at_node: CommandLine, tmp_path: Path
-) -> None:
-    """What was sent must still be there for the rest to count as the rest."""
-    file = tmp_path / "file.jsonl"
-    write_lines(file, 3)
-    record = {"line": 2, "offset": 60, "digest": "0" * 64}
-    (tmp_path / "file.jsonl.sent").write_text(json.dumps(record))
-    outcome = await at_node("send", "--file", str(file))
-    assert "3 published, 0 refused" in outcome.output
-
-
-async def count_published(node: NotifierProcess) -> int:
-    """How many the server has published, those that were repeated not counted."""
-    async with aiohttp.ClientSession() as http, http.get(f"{node.url}/metrics") as answer:
-        text = await answer.text()
-    [line] = [x for x in text.splitlines() if x.startswith("notifier_publisher_published_total ")]
-    return int(float(line.split()[1]))

@@ -1,4 +1,4 @@
-"""``notifier check``: what is configured, and whether all that it needs can be reached."""
+"""What ``notifier check`` does: tell what is configured, and reach all that it needs."""
 
 from __future__ import annotations
 

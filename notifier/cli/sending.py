@@ -1,4 +1,4 @@
-"""``notifier send``: publishing over HTTP from the command line."""
+"""What ``notifier send`` does: publishing over HTTP, a notification or a file of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import aiohttp
 import click
 import orjson
 
+from notifier.cli.progress import Progress
 from notifier.errors import NotifierError
-from notifier.progress import Progress
 
 Bearer = Callable[[], str]
 """Gives a key or a token that is valid now."""
