@@ -34,11 +34,14 @@ from notifier.core.schemas import CHANGE, PAGE, PREFERENCES, SEEN, SYNC, TOPIC, 
 from notifier.core.topics import join
 from notifier.core.types import TypeCatalogue
 from notifier.core.views import Visit, view_of
-from notifier.errors import Conflict, Forbidden, NotFound
+from notifier.errors import Conflict, Forbidden, InvalidRequest, NotFound
 
 REPLAY_LIMIT = 300
 """How many missed entries of one log are replayed; who missed more reloads the feed. Centrifugo's
 default for the same purpose."""
+
+MAX_UNREAD_MARKS = 1_000
+"""Notifications that a user can have marked as unread: counting looks each of them up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,9 @@ class Feed:
         refs = load(UNREAD, args)["ids"]
         visit = await self.visit(caller)
         refs = await self._own(visit, refs)
+        if len(_marked_unread(visit) | set(refs)) > MAX_UNREAD_MARKS:
+            most = f"At most {MAX_UNREAD_MARKS} notifications can be marked as unread."
+            raise InvalidRequest({"ids": [f"{most} Mark others as read first."]})
         await self._store.mark(visit.user, refs, read=False)
         return await self._report(caller, {"unread": [str(ref) for ref in refs]}, origin)
 
@@ -302,6 +308,15 @@ def synced(visit: Visit, replay: Replay, counts: Counts) -> dict[str, Any]:
         "counts": counts.as_dict(),
         "recovered": replay.recovered,
         "preferences": visit.subscriber.preferences.as_dict(),
+    }
+
+
+def _marked_unread(visit: Visit) -> set[Ref]:
+    return {
+        Ref(audience, seq)
+        for audience, states in visit.marks.items()
+        for seq, mark in states.items()
+        if mark.read is False
     }
 
 

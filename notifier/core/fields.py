@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -168,10 +169,17 @@ def _depth(value: object) -> int:
 
 
 class Moment(fields.AwareDateTime):
-    """A time with its zone, as milliseconds since 1970."""
+    """A time with its zone, as milliseconds since 1970. All that can be written as RFC 3339 again
+    in any zone, of the times since then."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
-        return in_milliseconds(super()._deserialize(value, attr, data, **kwargs))
+        at = in_milliseconds(super()._deserialize(value, attr, data, **kwargs))
+        if not 0 <= at < _NO_MORE:
+            raise ValidationError("Must be a time from 1970 to 9998.")
+        return at
+
+
+_NO_MORE = in_milliseconds(datetime(9999, 1, 1, tzinfo=UTC))
 
 
 class ClockTime(fields.String):

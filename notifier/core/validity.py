@@ -15,7 +15,7 @@ from typing import NamedTuple
 from notifier.core import policy
 from notifier.core.loading import load
 from notifier.core.models import Principal, Revocation, is_name, now_ms
-from notifier.core.ports import Bus, Revocations
+from notifier.core.ports import Bus, Store
 from notifier.core.schemas import REVOKE
 from notifier.errors import Forbidden, InvalidRequest, Unauthenticated
 
@@ -56,7 +56,7 @@ class Validity:
 
     def __init__(
         self,
-        store: Revocations,
+        store: Store,
         bus: Bus,
         *,
         clock: Callable[[], int] = now_ms,
@@ -82,6 +82,16 @@ class Validity:
         await self._store.revoke(user, _revocation(roles, self._clock()))
         self._known.pop(user, None)
         self._bus.tell(user, REVOKED, {})
+        await self._take_roles(user, roles)
+
+    async def _take_roles(self, user: str, roles: Collection[str] | None) -> None:
+        """Who is away came last with roles that digests go by; None: all of them are gone."""
+        subscriber = await self._store.subscriber(user)
+        if subscriber is None:
+            return
+        left = frozenset() if roles is None else subscriber.roles - set(roles)
+        if left != subscriber.roles:
+            await self._store.set_roles(user, left)
 
     async def check(self, caller: Principal) -> Principal:
         """What is left of the caller, as known a few seconds ago at most.

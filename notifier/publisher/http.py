@@ -141,8 +141,13 @@ def _batches(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
 
 def _problem(status: int, retry_after: str | None, answer: Mapping[str, Any]) -> RequestError:
     """The error that a problem document stands for. A failure of the server may pass."""
-    wait = float(retry_after) if retry_after else PAUSE_SECONDS if status >= 500 else None
+    wait = _seconds(retry_after) if retry_after else PAUSE_SECONDS if status >= 500 else None
     return _error({"message": answer.get("detail"), "retry_after": wait, **answer}, status)
+
+
+def _seconds(retry_after: str) -> float:
+    """What the header says; what stands in front of a Notifier may give a date instead."""
+    return float(retry_after) if retry_after.isdecimal() else PAUSE_SECONDS
 
 
 def _error(answer: Mapping[str, Any], status: int = 500) -> RequestError:

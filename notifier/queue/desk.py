@@ -128,6 +128,9 @@ class Desk:
 
 
 def _status(lane: Priority, waiting: Any, pending: Any, first: Any) -> LaneStatus:
+    for answer in (waiting, first):
+        if isinstance(answer, Exception):
+            raise answer
     # Without a group nobody has read here yet.
     in_flight = 0 if isinstance(pending, ResponseError) else int(pending["pending"])
     oldest = int(first[0][0].partition(b"-")[0]) if first else None

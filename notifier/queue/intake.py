@@ -8,7 +8,7 @@ import orjson
 
 from notifier.core.models import PUBLISH, Principal, Receipt
 from notifier.core.publishing import Publisher
-from notifier.errors import InvalidRequest, Overloaded, RequestError, StoreUnavailable
+from notifier.errors import InvalidRequest, NotFound, Overloaded, RequestError, StoreUnavailable
 from notifier.queue.messages import Message, Outcome
 
 AWAY = (StoreUnavailable, Overloaded)
@@ -35,16 +35,23 @@ class Intake:
     async def take(self, message: Message) -> Outcome:
         """Carry it out; when this returns, it is durable or dead.
 
-        Raises ``StoreUnavailable`` or ``Overloaded``: then it must be taken again.
+        Raises ``StoreUnavailable`` or ``Overloaded``: then it must be taken again; ``NotFound`` if
+        there is nothing to be withdrawn.
         """
         try:
             return await self._carry_out(message)
         except AWAY:
             self.metrics.postponed += 1
             raise
+        except NotFound:
+            raise
         except RequestError as error:
-            self.metrics.dead += 1
-            return Outcome.refused(message.id, error)
+            return self.refuse(message, error)
+
+    def refuse(self, message: Message, error: RequestError) -> Outcome:
+        """It is dead, for this reason."""
+        self.metrics.dead += 1
+        return Outcome.refused(message.id, error)
 
     async def _carry_out(self, message: Message) -> Outcome:
         caller = Principal(message.by, is_service=True, scopes=frozenset({PUBLISH}))

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import asyncio as aioredis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from notifier.core.models import Priority
-from notifier.errors import InvalidRequest
+from notifier.errors import InvalidRequest, NotFound
 from notifier.queue.desk import MAX_DEAD, dead_letter
 from notifier.queue.intake import Intake
-from notifier.queue.messages import Message
+from notifier.queue.messages import Message, Outcome
 from notifier.queue.names import GROUP, KEPT_SECONDS, QueueNames, id_bytes
 from notifier.queue.reader import (
     BATCH,
@@ -185,20 +185,47 @@ class LaneReader(Reader[_Item]):
             await self._lease.pass_on()
         return [item for item in items if item.place in kept]
 
+    async def _not_found(self, message: Message, error: NotFound) -> Outcome:
+        # In a flood another node may be storing it at this moment, or have died over it.
+        kept = await self._redis.hget(self._names.outcomes(message.id), id_bytes(message.id))
+        if kept and Outcome.read(message.id, kept.decode()).state == "queued":
+            return Outcome("queued", message.id)
+        return await super()._not_found(message, error)
+
     async def _acknowledge(self, items: Sequence[_Item]) -> None:
-        # Out of the stream, with their outcomes kept, in one step.
-        places = [item.place for item in items]
-        dead = [(i.fields, i.outcome) for i in items if i.outcome and i.outcome.state == "dead"]
-        async with self._redis.pipeline(transaction=True) as pipeline:
-            for outcomes, found in self._outcomes(items).items():
-                pipeline.hset(outcomes, mapping=found)
-                pipeline.expire(outcomes, KEPT_SECONDS)
-            for fields, outcome in dead:
-                letter = dead_letter(self._priority, fields, outcome)
+        try:
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                self._keep_outcomes(pipeline, items)
+                self._remove(pipeline, items)
+                await pipeline.execute()
+        except OutOfMemoryError:
+            # What is stored can go all the same, without its outcome, and makes room.
+            stored = [i for i in items if i.outcome and i.outcome.state == "published"]
+            if not stored:
+                raise
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                self._remove(pipeline, stored)
+                await pipeline.execute()
+            if len(stored) < len(items):
+                raise
+
+    def _keep_outcomes(self, pipeline: Any, items: Sequence[_Item]) -> None:
+        for outcomes, found in self._outcomes(items).items():
+            pipeline.hset(outcomes, mapping=found)
+            pipeline.expire(outcomes, KEPT_SECONDS)
+        for item in items:
+            if item.outcome is None:
+                continue
+            if item.outcome.state == "queued":
+                pipeline.xadd(self._stream, dict(item.fields))
+            elif item.outcome.state == "dead":
+                letter = dead_letter(self._priority, item.fields, item.outcome)
                 pipeline.xadd(self._names.dead, letter, maxlen=MAX_DEAD, approximate=True)
-            pipeline.xack(self._stream, GROUP, *places)
-            pipeline.xdel(self._stream, *places)
-            await pipeline.execute()
+
+    def _remove(self, pipeline: Any, items: Sequence[_Item]) -> None:
+        places = [item.place for item in items]
+        pipeline.xack(self._stream, GROUP, *places)
+        pipeline.xdel(self._stream, *places)
 
     def _outcomes(self, items: Sequence[_Item]) -> dict[str, dict[bytes, str]]:
         """What is to be kept, by the hash in which it is kept."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Generic, TypeVar
 
+from notifier.errors import NotFound
 from notifier.queue.intake import AWAY, Intake
 from notifier.queue.messages import Message, Outcome
 from notifier.redis.client import stop
@@ -95,7 +96,8 @@ class Reader(ABC, Generic[ItemT]):
 
     @abstractmethod
     async def _acknowledge(self, items: Sequence[ItemT]) -> None:
-        """Tell the broker, in a way that nothing falls between, what is stored and what is dead."""
+        """Tell the broker, in a way that nothing falls between, what is stored and what is dead,
+        and what is to stand at the end again (``queued``)."""
 
     @abstractmethod
     async def _keep(self, items: Sequence[ItemT], pause: float) -> list[ItemT]:
@@ -137,6 +139,8 @@ class Reader(ABC, Generic[ItemT]):
             item.outcome = await self._intake.take(item.message)
         except AWAY:
             pass  # it has no outcome, and is tried again
+        except NotFound as error:
+            item.outcome = await self._not_found(item.message, error)
         except Exception as error:
             logger.exception("a queued notification could not be published")
             item.failures += 1
@@ -144,10 +148,16 @@ class Reader(ABC, Generic[ItemT]):
                 reason = f"The server failed at it: {type(error).__name__}."
                 item.outcome = Outcome("dead", item.message.id, "internal", reason)
 
+    async def _not_found(self, message: Message, error: NotFound) -> Outcome:
+        """What becomes of a withdrawal of what is not in the store."""
+        return self._intake.refuse(message, error)
+
     async def _tell(self, items: Sequence[ItemT]) -> None:
         if not items:
             return
         await self._acknowledge(items)
+        if any(item.outcome and item.outcome.state == "queued" for item in items):
+            await self._rest(SHORTEST_PAUSE_SECONDS)
         dead = [i.outcome.reason for i in items if i.outcome and i.outcome.state == "dead"]
         if dead:
             logger.warning("%d queued items are dead; one: %.300r", len(dead), dead[0])

@@ -20,7 +20,7 @@ from notifier.core.models import (
     encode_content,
     first_seq,
 )
-from notifier.errors import NotFound
+from notifier.errors import Conflict, NotFound
 
 KEY_LIFE = 86_400_000
 """Milliseconds that an idempotency key is remembered: a day, as long as any sane retry goes on."""
@@ -34,7 +34,12 @@ class Head(NamedTuple):
 
     @classmethod
     def behind(cls, head: Head | None, *, stays_until: int, now: int) -> Head:
-        """The place of the next entry; ``head`` None: the log is empty."""
+        """The place of the next entry; ``head`` None: the log is empty.
+
+        What comes late, and has expired already, stays for the grace as well: readers have to pass
+        its number before it can be given away again.
+        """
+        stays_until = max(stays_until, now + EXPIRY_GRACE)
         if head is None:
             return cls(first_seq(now), stays_until)
         return cls(head.seq + 1, max(stays_until, head.purge_at + 1))
@@ -49,6 +54,11 @@ def stays_until(notification: Notification, *, keyed: bool) -> int:
     if keyed:
         kept = max(kept, notification.created_at + KEY_LIFE)
     return kept + EXPIRY_GRACE
+
+
+def taken() -> Conflict:
+    """Why a notification is refused whose id another publisher has used in one of its logs."""
+    return Conflict("The id belongs to a notification of another publisher.")
 
 
 class Withdrawing(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from notifier.core import feed
 from notifier.core.models import MAX_TOPICS, Cursor, Preferences
 from notifier.errors import InvalidRequest, NotFound
 from tests.core.domain import ADA, GRACE, SERVICE, Domain, Told, counted, ids
@@ -55,6 +56,20 @@ async def test_what_was_read_can_be_unread_again(domain: Domain) -> None:
     assert (await domain.feed.mark_unread(ADA, {"ids": entries[1:2]}))["unread"] == 1
     assert (await states(domain))["1"] == (False, False)
     assert await domain.titles(ADA, unread=True) == ["1"]
+
+
+async def test_so_many_can_be_marked_as_unread(
+    domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is looked up whenever anything is counted; marking one again is no other."""
+    monkeypatch.setattr(feed, "MAX_UNREAD_MARKS", 2)
+    entries = await three(domain)
+    for marked in (entries[:2], entries[1:2]):
+        await domain.feed.mark_unread(ADA, {"ids": marked})
+    with pytest.raises(InvalidRequest, match="At most 2"):
+        await domain.feed.mark_unread(ADA, {"ids": entries[2:]})
+    await domain.feed.mark_read(ADA, {"ids": entries[:1]})
+    await domain.feed.mark_unread(ADA, {"ids": entries[2:]})
 
 
 async def test_mark_all_read_takes_unread_marks_away(domain: Domain) -> None:
@@ -274,6 +289,8 @@ async def test_a_change_of_preferences_is_told_with_the_counts_it_makes(domain: 
         ({"types": {"security": {"bell": False}}}, "types.security"),
         ({"types": {"security": {"toast": False}}}, "types.security"),
         ({"types": {"info": {"modal": False}}}, "types.info.modal"),
+        ({"muted_until": "9999-12-31T23:59:59-05:00"}, "muted_until"),
+        ({"muted_until": "0500-01-01T00:00:00Z"}, "muted_until"),
     ],
 )
 async def test_impossible_preferences_are_refused(

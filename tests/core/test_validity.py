@@ -32,6 +32,9 @@ class Rules:
     async def revoke(self, user: str, revocation: Revocation) -> None:
         self.kept[user] = revocation
 
+    async def subscriber(self, user: str) -> None:
+        """Nobody has come yet."""
+
     async def revocations(self, users: Collection[str]) -> Mapping[str, Revocation]:
         self.asked.append(list(users))
         self.asking.set()

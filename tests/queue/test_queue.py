@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from notifier import Publisher
-from notifier.core.models import Priority, new_id, now_ms
+from notifier.core.models import Kind, Priority, Publication, Receipt, new_id, now_ms
 from notifier.errors import NotFound, StoreUnavailable
 from notifier.queue import consumer as consumers
 from notifier.queue import lane, reader
@@ -360,3 +362,67 @@ async def test_the_queue_is_seen_in_the_metrics(site: Site, shop: Publisher) -> 
         "notifier_queue_published_total 1.0",
     ):
         assert line in text
+
+
+async def test_a_withdrawal_waits_for_what_another_node_has_at_hand(
+    site: Site, shop: Publisher
+) -> None:
+    """In a flood several read: it is put back until its notification has been stored."""
+    stream = site.names.lanes[Priority.NORMAL]
+    late = await shop.publish("user:ada", "late", priority="normal")
+    await site.ghost_reads(Priority.NORMAL, 1)
+    [(place, message)] = await site.redis.xrange(stream)
+    await site.redis.xack(stream, GROUP, place)
+    await site.redis.xdel(stream, place)
+    node = await site.open_node()
+    await shop.withdraw(late)
+    await until(lambda: bool(consumer(node).waiting))
+
+    async def was_put_back() -> bool:
+        info = await site.redis.xinfo_stream(stream)
+        return int(info["entries-added"]) >= 4
+
+    await eventually(was_put_back, what="the withdrawal to be put back")
+    await site.redis.xadd(stream, message)
+    await site.empty()
+    assert await site.desk.count_dead() == 0
+    found = await node.node.store.after({"user:ada": 0}, limit=9, now=now_ms())
+    assert [entry.notification.kind for entry in found["user:ada"]] == [Kind.WITHDRAWAL]
+
+
+async def test_a_redis_that_became_full_is_emptied(valkey: Valkey, tmp_path: Path) -> None:
+    """What is stored leaves the queue although nothing new fits into Redis any more."""
+    async with AsyncExitStack() as stack:
+        site = Site(valkey.url, "full", tmp_path, stack)
+        async with Publisher(valkey.url, name="shop", channel="full") as shop:
+            await shop.publish_many(numbered(100))
+        node = await site.open_node()
+        await until(lambda: consumer(node).is_reader)
+        await site.empty()
+        append, handed_over = node.node.store.append, asyncio.Event()
+
+        async def store_in_full(publication: Publication) -> Receipt:
+            await handed_over.wait()
+            return await append(publication)
+
+        node.node.store.append = store_in_full  # type: ignore[method-assign]
+        async with Publisher(valkey.url, name="shop", channel="full") as shop:
+            await shop.publish_many(numbered(100, 100))
+        await site.redis.config_set("maxmemory", "1")
+        handed_over.set()
+        await site.empty()
+        assert await stored(node, "user:ada") == titled(200)
+        assert await site.desk.count_dead() == 0
+
+
+async def test_an_error_of_redis_does_not_end_the_looking(site: Site, shop: Publisher) -> None:
+    """What the queue holds is told again as soon as Redis answers again."""
+    node = await site.open_node()
+    await site.settled(shop, await shop.publish("user:ada", "Hello", priority="low"))
+    await until(lambda: bool(consumer(node).waiting))
+    stream = site.names.lanes[Priority.LOW]
+    await site.redis.rename(stream, "aside")
+    await site.redis.set(stream, "no stream")
+    await until(lambda: not consumer(node).waiting)
+    await site.redis.rename("aside", stream)
+    await until(lambda: bool(consumer(node).waiting))

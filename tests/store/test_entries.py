@@ -75,3 +75,12 @@ def test_nothing_left_is_not_found(publisher: str) -> None:
     entry = Entry("user:a", 1, notification)
     with pytest.raises(NotFound):
         Withdrawing.of([entry], publisher=publisher, now=notification.expires_at)
+
+
+@given(start=times, late=st.integers(0, 10**9), first=st.booleans())
+def test_what_comes_late_stays_long_enough_to_be_passed(start: int, late: int, first: bool) -> None:
+    """Expired before it was written, it is kept for the grace: its number is not given again."""
+    now = start + late
+    head = None if first else Head(first_seq(start), start + 1)
+    place = Head.behind(head, stays_until=start, now=now)
+    assert place.purge_at >= now + EXPIRY_GRACE

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from notifier.core.models import Publication
 from notifier.core.ports import Store
+from notifier.errors import Conflict
 from tests.store.conftest import OpenNode
 from tests.store.samples import HOUR, Clock, publication, view
 
@@ -108,3 +111,16 @@ async def test_a_log_can_be_read_by_type(store: Store, clock: Clock) -> None:
         {"everyone": found["everyone"][-1].seq}, limit=9, now=clock(), type="t1"
     )
     assert len(rest["everyone"]) == 1
+
+
+async def test_what_another_publisher_has_put_there_is_a_conflict(
+    store: Store, clock: Clock
+) -> None:
+    """Under the same id into the same log: it is refused, not taken for the same."""
+    one = publication(clock, "user:1")
+    await store.append(one)
+    other = replace(one, notification=replace(one.notification, publisher="other"))
+    with pytest.raises(Conflict):
+        await store.append(other)
+    found = await store.after({"user:1": 0}, limit=9, now=clock())
+    assert [e.notification.publisher for e in found["user:1"]] == [one.notification.publisher]

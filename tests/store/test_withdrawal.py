@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -116,3 +117,16 @@ async def test_a_retried_publish_does_not_bring_it_back(store: Store, clock: Clo
     again = await store.append(publication(clock, "everyone", key="k"))
     assert [e.ref for e in again.entries] == [e.ref for e in first.entries]
     assert await store.page(view("me", "everyone"), {}, limit=9, now=clock()) == {}
+
+
+async def test_who_withdraws_ends_nothing_of_others(store: Store, clock: Clock) -> None:
+    """Two publishers may have used one id, in different logs."""
+    one = publication(clock, "user:1")
+    other = replace(
+        one, audiences=("everyone",), notification=replace(one.notification, publisher="other")
+    )
+    for publishing in (one, other):
+        await store.append(publishing)
+    await store.withdraw(one.notification.id, publisher="other", now=clock())
+    kept = await store.page(view("1", "user:1", "everyone"), {}, limit=9, now=clock())
+    assert list(kept) == ["user:1"]

@@ -2,8 +2,9 @@
 
 The first one of a group opens it: its job is added, and it goes to the audience. While the job is
 there, the others go into a private log instead, which no audience can name, so that they are as
-durable and as repeatable as any entry. Each of them touches the job afterwards. The job adds them
-up once in a window and goes when there were none: but not if it was touched since it looked.
+durable and as repeatable as any entry. Each of them touches the job afterwards. The job looks soon
+whether the first one got there. It adds the others up once in a window and goes when there were
+none: but not if it was touched since it looked.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ KIND = "collapse"
 
 _LOG = "gather:"
 """What the names of private logs begin with. No audience does (``parse_audience``)."""
+
+OPENING = 5_000
+"""Milliseconds within which the first of a group is in its log, or was refused by the store."""
 
 MAX_SENDERS = 3
 """Senders that a card shows, the newest."""
@@ -127,8 +131,9 @@ class Gathering:
         rule = self._rule(order.type)
         if rule is None or not self.gathers(order):
             return order.audiences
-        first = {"previous": {"id": order.id}}
-        jobs = self._jobs(order, order.audiences, now + rule.window * 1000, first)
+        until = now + rule.window * 1000
+        first = {"previous": {"id": order.id}, "until": until}
+        jobs = self._jobs(order, order.audiences, min(now + OPENING, until), first)
         opened = await self._store.add_jobs(list(jobs.values()))
         return tuple(
             audience if job.id in opened else _log(job.id) for audience, job in jobs.items()
@@ -147,6 +152,9 @@ class Gathering:
     async def run(self, job: Job) -> None:
         """Add up what has come; end the group if nothing has."""
         if "plan" not in job.data:
+            if await self._has_opened(job):
+                await self._store.replace_job(replace(job, due_at=job.data["until"]))
+                return
             plan = await self._plan(job)
             if plan is None:
                 await self._finish(job)
@@ -169,6 +177,17 @@ class Gathering:
             audience: Job(_id(order, audience), due_at, {"audience": audience, **data})
             for audience in audiences
         }
+
+    async def _has_opened(self, job: Job) -> bool:
+        """Whether the window is open and the first of the group is to be seen.
+
+        The store may have refused that one after the group was opened for it. Its publisher has
+        sent it again, and what came then must not wait for the end of the window.
+        """
+        if self._clock() >= job.data.get("until", 0):
+            return False
+        shown, _ = await self._previous(job)
+        return bool(shown)
 
     async def _finish(self, job: Job) -> None:
         """End the group, or look again: somebody has touched the job meanwhile."""

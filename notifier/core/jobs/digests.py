@@ -83,8 +83,12 @@ class Digests:
     async def _planned(self, job: Job, subscriber: Subscriber) -> Job | None:
         """The job with its plan; None if there is nothing to be carried out."""
         preferences, type = subscriber.preferences, job.data["type"]
-        if type not in preferences.digests or type not in self._types:
+        if type not in preferences.digests:
             await self._retire(job, preferences)
+            return None
+        if type not in self._types:
+            # Another release may know it; without its job the type would stay hidden for ever.
+            await self._store.replace_job(replace(job, due_at=self._clock() + HOUR))
             return None
         on_time = job.data["timing"] == timing_of(preferences, type)
         if not on_time or self._clock() < job.data["at"]:

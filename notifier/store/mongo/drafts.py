@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pymongo.asynchronous.collection import AsyncCollection
 
 from notifier.core.models import Entry, IdempotencyKey, Notification, Publication, Receipt
+from notifier.store.entries import taken
 from notifier.store.mongo.database import Document, available
 from notifier.store.mongo.documents import entry_from, entry_id
 
@@ -59,6 +60,12 @@ class Draft:
         self.notifications = dict.fromkeys(self.notifications if logs is None else logs, first)
         self.repeated = True
 
+    def find(self, entry: Entry) -> None:
+        """An entry of this notification is in its log already. Somebody else's is not ours."""
+        if entry.notification.publisher != self.notifications[entry.audience].publisher:
+            self.refusal = taken()
+        self.landed[entry.audience] = entry
+
     def outcome(self, failure: Exception | None) -> Receipt | Exception:
         """The caller's answer; ``failure`` is why the whole group was given up, if it was."""
         if self.refusal is not None:
@@ -81,4 +88,4 @@ async def find_landed(entries: AsyncCollection[Document], drafts: Collection[Dra
         async for document in entries.find({"_id": {"$in": list(wanted)}}):
             landed = entry_from(document)
             for draft in wanted[document["_id"]]:
-                draft.landed[landed.audience] = landed
+                draft.find(landed)

@@ -103,6 +103,8 @@ class MongoLog:
         withdrawing = Withdrawing.of(map(entry_from, found), publisher=publisher, now=now)
         receipt = await self._drafts.submit(Draft(withdrawing.missing, notification_id))
         alive = {**of_it, "kind": {"$in": _SHOWN}, "expires_at": {"$gt": now}}
+        if publisher is not None:
+            alive["publisher"] = publisher
         with available():
             await self._entries.update_many(alive, {"$set": {"expires_at": now}})
         return sorted([*withdrawing.done, *receipt.entries], key=attrgetter("audience"))

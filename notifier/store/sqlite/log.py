@@ -27,7 +27,7 @@ from notifier.core.models import (
     View,
 )
 from notifier.errors import Conflict
-from notifier.store.entries import KEY_LIFE, Head, Withdrawing, by_log, stays_until
+from notifier.store.entries import KEY_LIFE, Head, Withdrawing, by_log, stays_until, taken
 from notifier.store.sqlite.database import Database
 
 _VISIBLE = """
@@ -80,6 +80,7 @@ _NOTIFICATION = "SELECT * FROM entries WHERE notification_id = ? ORDER BY audien
 _END = """
     UPDATE entries SET expires_at = :now
     WHERE notification_id = :id AND kind <> 'withdrawal' AND expires_at > :now
+      AND (:publisher IS NULL OR publisher = :publisher)
 """
 
 _END_ENTRY = """
@@ -119,7 +120,7 @@ class SqliteLog:
             found = map(_entry, connection.execute(_NOTIFICATION, (notification_id,)))
             withdrawing = Withdrawing.of(found, publisher=publisher, now=now)
             told = _write(connection, withdrawing.missing, keyed=False, now=self._clock())
-            connection.execute(_END, {"id": notification_id, "now": now})
+            connection.execute(_END, {"id": notification_id, "publisher": publisher, "now": now})
             return sorted([*withdrawing.done, *told], key=_audience_of)
 
         return await self._database.write(work)
@@ -225,9 +226,13 @@ def _append(connection: sqlite3.Connection, publication: Publication, now: int) 
         first_id = _known(connection, key, now)
         if first_id is not None:
             return _first_receipt(connection, first_id, publication.audiences)
+    there = _places(connection, notification.id)
+    own = notification.publisher
+    if any(there[a].notification.publisher != own for a in publication.audiences if a in there):
+        raise taken()
+    if key is not None:
         record = (key.publisher, key.key, key.fingerprint, notification.id, now + KEY_LIFE)
         connection.execute(_KEEP_KEY, record)
-    there = _places(connection, notification.id)
     drafts = {a: notification for a in publication.audiences if a not in there}
     silent = publication.silent
     written = _write(connection, drafts, keyed=key is not None, now=now, silent=silent)

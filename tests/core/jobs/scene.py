@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from notifier.core.feed import Feed
@@ -10,7 +11,8 @@ from notifier.core.jobs.runner import Runner, handlers
 from notifier.core.models import Principal
 from notifier.core.ports import Store
 from notifier.core.publishing import Publisher
-from notifier.core.types import TypeCatalogue
+from notifier.core.types import NotificationType, TypeCatalogue
+from notifier.core.validity import Validity
 from tests.core.domain import RETENTION, Clock, Domain
 
 MINUTE = 60_000
@@ -44,10 +46,11 @@ class Scene(Domain):
         super().__init__(store, clock)
         self.publisher = Publisher(store, self.bus, TYPES, retention=RETENTION, clock=clock)
         self.feed = Feed(store, self.bus, TYPES, clock=clock)
+        self.validity = Validity(store, self.bus, clock=clock)
         self.runner = self.another_runner()
 
-    def another_runner(self) -> Runner:
-        digests = Digests(self.store, self.bus, TYPES, retention=RETENTION, clock=self.clock)
+    def another_runner(self, types: Mapping[str, NotificationType] = TYPES) -> Runner:
+        digests = Digests(self.store, self.bus, types, retention=RETENTION, clock=self.clock)
         kinds = handlers(self.publisher, digests)
         return Runner(self.store, kinds, lease=LEASE, clock=self.clock)
 

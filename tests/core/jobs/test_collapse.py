@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from notifier.core.jobs.collapse import Tally
-from notifier.core.models import Principal
+from notifier.core.jobs.collapse import OPENING, Tally
+from notifier.core.models import Principal, Publication, Receipt
 from notifier.core.types import Collapse
-from notifier.errors import NotFound
+from notifier.errors import NotFound, StoreUnavailable
 from tests.core.domain import ADA, GRACE, OPERATOR, SERVICE
 from tests.core.jobs.scene import MINUTE, NAMES, TYPES, WINDOW, Scene
 
@@ -349,3 +349,35 @@ def test_titles_and_senders_are_bounded() -> None:
 
 
 assert WINDOW == 5 * MINUTE
+
+
+async def test_a_first_one_that_the_store_refused_keeps_nobody_waiting(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its publisher sends it again, and it is shown long before the end of the window."""
+    append, refused = scene.store.append, False
+
+    async def refuse_once(publication: Publication) -> Receipt:
+        nonlocal refused
+        if not refused:
+            refused = True
+            raise StoreUnavailable("Too slow.")
+        return await append(publication)
+
+    monkeypatch.setattr(scene.store, "append", refuse_once)
+    with pytest.raises(StoreUnavailable):
+        await scene.like("Ada")
+    await scene.like("Ada")
+    assert await scene.titles(ADA) == []
+    await scene.later(OPENING)
+    assert await scene.titles(ADA) == ["Ada liked your post"]
+
+
+async def test_a_group_that_opened_as_it_should_waits_for_its_window(scene: Scene) -> None:
+    """What follows is not shown before."""
+    await scene.like("Ada")
+    await scene.like("Grace")
+    await scene.later(OPENING)
+    assert await scene.titles(ADA) == ["Ada liked your post"]
+    await scene.later(WINDOW - OPENING)
+    assert await scene.titles(ADA) == ["Grace and Ada liked your post"]

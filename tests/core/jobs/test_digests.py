@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from notifier.core.models import Principal, rfc3339
-from tests.core.domain import ADA, GRACE, SERVICE
-from tests.core.jobs.scene import HOUR, LEASE, MINUTE, NAMES, WINDOW, Killed, Scene
+from tests.core.domain import ADA, GRACE, OPERATOR, SERVICE
+from tests.core.jobs.scene import HOUR, LEASE, MINUTE, NAMES, TYPES, WINDOW, Killed, Scene
 
 DAY = 24 * HOUR
 
@@ -284,3 +284,31 @@ async def test_nothing_is_hidden_without_a_job_that_would_show_it(scene: Scene) 
         await choose(scene, comment=None)
         shown = sum(item.get("count", 1) for item in await scene.items(ADA))
         assert shown == step + 1
+
+
+async def test_a_release_that_does_not_know_the_type_leaves_its_digest_alone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While old and new runners are there together: without the job nothing would ever be shown."""
+    await choose(scene, comment="hourly")
+    await comment(scene)
+    known = {name: kind for name, kind in TYPES.items() if name != "comment"}
+    with monkeypatch.context() as older:
+        older.setattr(scene, "runner", scene.another_runner(known))
+        await to_the_hour(scene)
+        assert await scene.items(ADA) == []
+    await to_the_hour(scene)
+    [card] = await scene.items(ADA)
+    assert card["count"] == 1
+
+
+async def test_what_came_after_a_role_was_revoked_is_not_summed_up(scene: Scene) -> None:
+    """Also for who is away, and came with the role last."""
+    eve = Principal("eve", roles=frozenset({"admin", "editor"}))
+    await choose(scene, eve, comment="hourly")
+    await scene.validity.revoke(eve.id, {"roles": ["admin"]}, OPERATOR)
+    for role in eve.roles:
+        await comment(scene, to=[f"role:{role}"])
+    await to_the_hour(scene)
+    [card] = await scene.items(Principal("eve"))
+    assert card["count"] == 1

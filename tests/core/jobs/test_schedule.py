@@ -249,3 +249,12 @@ async def test_scheduled_ones_are_throttled_when_they_are_delivered(scene: Scene
         await schedule(scene, type="ping")
     await scene.later(HOUR)
     assert sum(entry.silent for entry in scene.bus.announced) == 3
+
+
+async def test_the_id_of_another_publishers_schedule_is_refused(scene: Scene) -> None:
+    """Whoever names the id: nothing is accepted that would never be delivered."""
+    first = await schedule(scene)
+    body = {"to": "user:grace", "title": "Other", "deliver_at": at(scene, HOUR)}
+    other = Principal("other", is_service=True, scopes=frozenset({PUBLISH}))
+    with pytest.raises(Conflict):
+        await scene.publisher.publish(body, other, notification_id=first.notification_id)
