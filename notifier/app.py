@@ -143,6 +143,7 @@ class Node:
         keys = None
         if self.config.auth.jwks_url is not None:
             keys = JsonWebKeys(self.config.auth.jwks_url)
+            self._stack.push_async_callback(keys.close)
         return TokenAuthenticator(TokenVerifier(self._rules, keys), self.validity, self.store)
 
     def _socket_server(self) -> SocketServer:
