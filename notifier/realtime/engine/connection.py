@@ -103,8 +103,8 @@ class Connection:
         """Say goodbye and close. With code 1001 Socket.IO clients reconnect."""
         if self._closed:
             return
+        self._shut(reason)  # first: a goodbye that overfills the outbox must not close it again
         self._say_goodbye(reason)
-        self._shut(reason)
         self._link.close(code, reason)
 
     def abort(self, reason: str = reasons.SERVER_DISCONNECT) -> None:
@@ -169,8 +169,9 @@ class Connection:
 
     def waiting(self) -> None:
         """The outbox holds a frame that must be gone in time."""
-        options = self._engine.core.options
-        self._engine.core.wheel.schedule(self, self._now() + options.outbox_seconds)
+        if not self._closed:
+            options = self._engine.core.options
+            self._engine.core.wheel.schedule(self, self._now() + options.outbox_seconds)
 
     def emptied(self) -> None:
         """Nothing waits in the outbox any more."""

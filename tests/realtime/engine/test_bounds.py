@@ -86,6 +86,23 @@ async def test_a_slow_reader_hears_goodbye(start: StartSite) -> None:
     assert data.endswith(b"4goodbye: slow reader\x88\x0d\x03\xf5slow reader")
 
 
+@pytest.mark.parametrize("outbox_bytes", [65_010, 5])
+async def test_a_goodbye_that_overfills_the_outbox(start: StartSite, outbox_bytes: int) -> None:
+    """A connection closes once, for the reason it was closed for, and is counted down once."""
+    site = await start(outbox_bytes=outbox_bytes)
+    site.engine.goodbye = lambda connection, reason: Frame.message("goodbye")
+    await site.wire.sid()
+    connection = only(site)
+    if outbox_bytes > 65_000:
+        connection.send(BIG)
+    connection.close(reason="enough")
+    await until(lambda: site.reasons == ["enough"])
+    assert site.engine.metrics.closes == {"enough": 1}
+    assert site.engine.core.admission.total == 0
+    assert site.engine.metrics.polling_connections == 0
+    assert site.engine.metrics.outbox_bytes == 0
+
+
 async def test_a_reader_that_catches_up(start: StartSite) -> None:
     """A reader that was behind gets everything, in order, once it reads."""
     site = await start(outbox_bytes=10**9)
