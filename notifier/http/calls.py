@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from marshmallow import Schema
 
+from notifier.core.errands import Errands
 from notifier.core.limits import RateLimit
 from notifier.core.models import Principal
 from notifier.core.ports import Authenticator
@@ -63,12 +64,18 @@ class Call:
     tickets: bool = False
     answers: Mapping[int, str | None]
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something."""
+        return self.method != "GET"
+
 
 class Admission:
     """Lets callers in: authenticates them and holds them to their limits.
 
-    Publishing is counted apart from everything else, so that a publisher who is also a user can use
-    both limits in full.
+    A call that changes something is carried to its end, also when its caller hangs up: others are
+    told of what was stored. Publishing is counted apart from everything else, so that a publisher
+    who is also a user can use both limits in full.
     """
 
     def __init__(
@@ -82,6 +89,7 @@ class Admission:
     ) -> None:
         self._authenticator = authenticator
         self._tickets = tickets
+        self._errands = Errands()
         self._limits = {
             Access.READER: RateLimit(requests_per_minute, 60.0),
             Access.PUBLISHER: RateLimit(publishes_per_second),
@@ -99,9 +107,15 @@ class Admission:
             wait = self._limits[call.access].take(caller.publisher, self._clock())
             if wait:
                 raise RateLimited("Too many requests; slow down.", retry_after=wait)
+            if call.changes:
+                return await self._errands.to_its_end(call.handler(request))
             return await call.handler(request)
 
         return guarded
+
+    async def close(self) -> None:
+        """Wait until what was stored has been told."""
+        await self._errands.close()
 
     async def _caller(self, request: web.Request, call: Call) -> Principal:
         ticket = request.query.get(TICKET)

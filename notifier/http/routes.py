@@ -260,6 +260,7 @@ def add_routes(app: web.Application, services: Services) -> None:
         requests_per_minute=services.requests_per_minute,
         publishes_per_second=services.publishes_per_second,
     )
+    app.on_cleanup.append(lambda _: admission.close())
     for call in CALLS:
         _add(app, call, admission.guard(call))
     add_files(app, services)

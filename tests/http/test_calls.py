@@ -3,11 +3,89 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from typing import Any
 
-from tests.http.client import PUBLISH, token_of
+import pytest
+
+from notifier.app import Node
+from notifier.core.models import ADMIN
+from tests.eventsource import open_stream
+from tests.http.client import PUBLISH, Api, token_of
 from tests.http.conftest import OpenApi, OpenNode
 
 BODY = {"to": "user:ada", "title": "x"}
+
+CHANGES = {
+    "revoke": ("POST", "/v1/users/ada/revoke", {}, "goodbye"),
+    "raise_watermark": ("POST", "/v1/feed/seen", {"cursor": "user:ada=0"}, "state"),
+    "set_preferences": ("PATCH", "/v1/preferences", {"sound": False}, "preferences"),
+    "join_topic": ("PUT", "/v1/topics/cats/subscription", None, "state"),
+    "append": ("POST", "/v1/notifications", BODY, "notification"),
+}
+"""Calls by what they do to the store, and what others are told then."""
+
+
+class Held:
+    """A function of the store that has done its work, but does not return before it may."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, node: Node, name: str) -> None:
+        self.stored, self.may_return = asyncio.Event(), asyncio.Event()
+        self._function = getattr(node.store, name)
+        monkeypatch.setattr(node.store, name, self)
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        result = await self._function(*args, **kwargs)
+        self.stored.set()
+        await self.may_return.wait()
+        return result
+
+
+async def hang_up(api: Api, call: asyncio.Task[Any]) -> None:
+    """Leave a call without its answer; returns when the server has noticed."""
+    runner = api.client.server.runner
+    assert runner is not None
+    assert runner.server is not None
+    before = len(runner.server.connections)
+    call.cancel()
+    await asyncio.wait([call])
+    async with asyncio.timeout(10):
+        while len(runner.server.connections) == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("function", CHANGES)
+async def test_who_hangs_up_does_not_keep_what_was_stored_from_being_told(
+    function: str, node: Node, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that changes something is carried to its end."""
+    method, path, body, event = CHANGES[function]
+    token = token_of("ada", scopes=[PUBLISH, ADMIN])
+    url = api.client.make_url("/v1/feed/stream")
+    async with open_stream(api.client.session, url, token=token) as stream:
+        await stream.expect("synced")
+        held = Held(monkeypatch, node, function)
+        call = asyncio.ensure_future(api(method, path, token=token, json=body))
+        await held.stored.wait()
+        await hang_up(api, call)
+        held.may_return.set()
+        await stream.expect(event)
+
+
+async def test_the_server_waits_for_what_is_to_be_told(
+    node: Node, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does not close while a change that nobody waits for any more is under way."""
+    held = Held(monkeypatch, node, "set_preferences")
+    call = asyncio.ensure_future(api("PATCH", "/v1/preferences", user="ada", json={"sound": False}))
+    await held.stored.wait()
+    await hang_up(api, call)
+    closing = asyncio.ensure_future(api.client.server.close())
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(closing), 0.2)
+    assert not closing.done()
+    held.may_return.set()
+    await closing
 
 
 async def test_a_user_is_limited_by_the_minute(start_node: OpenNode, open_api: OpenApi) -> None:
