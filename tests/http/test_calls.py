@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from notifier.app import Node
-from notifier.core.models import ADMIN
+from notifier.core.credentials import create_service_key
+from notifier.core.models import ADMIN, now_ms
 from tests.eventsource import open_stream
 from tests.http.client import PUBLISH, Api, token_of
 from tests.http.conftest import OpenApi, OpenNode
@@ -136,6 +138,56 @@ async def test_zero_switches_a_limit_off(start_node: OpenNode, open_api: OpenApi
     api = await open_api(node.app)
     answers = await asyncio.gather(*(api("GET", "/v1/types", user="ada") for _ in range(400)))
     assert {answer.status for answer in answers} == {200}
+
+
+def guess(kind: str) -> dict[str, Any]:
+    """A call with a credential of the right form that nobody was given."""
+    if kind == "ticket":
+        return {"path": "/v1/feed/poll", "params": {"ticket": secrets.token_urlsafe(32)}}
+    _, key = create_service_key("shop", [PUBLISH], now_ms())
+    return {"path": "/v1/feed", "token": key}
+
+
+@pytest.mark.parametrize("kind", ["ticket", "service key"])
+async def test_strangers_cannot_make_us_ask_the_store_at_will(
+    kind: str, start_node: OpenNode, open_api: OpenApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many guesses a minute and address; then 429 says when to come back."""
+    node = await start_node(NOTIFIER_LIMITS__FAILURES_PER_ADDRESS="3")
+    api = await open_api(node.app)
+    for _ in range(3):
+        assert (await api("GET", **guess(kind))).status == 401
+    for function in ("take_ticket", "key"):
+        monkeypatch.setattr(node.store, function, None)
+    answer = await api("GET", **guess(kind))
+    assert (answer.status, answer.code) == (429, "rate_limited")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 20
+
+
+async def test_guesses_hurt_neither_other_addresses_nor_users_with_tokens(
+    start_node: OpenNode, open_api: OpenApi
+) -> None:
+    """The address is that of the client, behind proxies that are trusted."""
+    node = await start_node(
+        NOTIFIER_LIMITS__FAILURES_PER_ADDRESS="1", NOTIFIER_SERVER__TRUSTED_HOPS="1"
+    )
+    api = await open_api(node.app)
+    for address, status in (("10.0.0.1", 401), ("10.0.0.1", 429), ("10.0.0.2", 401)):
+        headers = {"X-Forwarded-For": address}
+        assert (await api("GET", **guess("service key"), headers=headers)).status == status
+        assert (await api("GET", "/v1/feed", user="ada", headers=headers)).status == 200
+
+
+async def test_what_is_valid_is_not_counted_as_a_guess(
+    start_node: OpenNode, open_api: OpenApi
+) -> None:
+    """Many who share an address do not shut each other out."""
+    node = await start_node(NOTIFIER_LIMITS__FAILURES_PER_ADDRESS="1")
+    api = await open_api(node.app)
+    key, text = create_service_key("shop", [PUBLISH], now_ms())
+    await node.store.add_key(key)
+    for _ in range(5):
+        assert (await api("POST", "/v1/notifications", token=text, json=BODY)).status == 201
 
 
 async def test_who_is_not_authenticated_uses_up_nobodys_limit(
