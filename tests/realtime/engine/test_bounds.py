@@ -86,6 +86,36 @@ async def test_a_slow_reader_hears_goodbye(start: StartSite) -> None:
     assert data.endswith(b"4goodbye: slow reader\x88\x0d\x03\xf5slow reader")
 
 
+async def test_what_must_not_be_seen_any_more(start: StartSite) -> None:
+    """What waits for a WebSocket is dropped when it is closed so; the goodbye is not."""
+    site = await start(outbox_bytes=10**9)
+    site.engine.goodbye = lambda connection, reason: Frame.message(f"goodbye: {reason}")
+    async with site.rude() as client:
+        await client.upgrade(PATH)
+        await until(lambda: site.engine.connections)
+        connection = only(site)
+        while not site.engine.metrics.outbox_bytes:
+            connection.send(BIG)
+        connection.send(Frame.message("secret"))
+        connection.close(reason="revoked", drop=True)
+        data = await client.read_all()
+    assert data.endswith(b"4goodbye: revoked\x88\x09\x03\xe9revoked")
+    assert b"secret" not in data
+    assert site.engine.metrics.outbox_bytes == 0
+
+
+async def test_what_a_poll_must_not_see_any_more(site: Site) -> None:
+    """What was to be the answer of a poll is dropped as well."""
+    site.engine.goodbye = lambda connection, reason: Frame.message(f"goodbye: {reason}")
+    sid = await site.wire.sid()
+    poll = asyncio.ensure_future(site.wire.poll(sid))
+    connection = only(site)
+    await until(lambda: connection.polling is not None and connection.polling._poll)
+    connection.send(Frame.message("secret"))
+    connection.close(reason="revoked", drop=True)
+    assert await poll == (200, "4goodbye: revoked\x1e1")
+
+
 @pytest.mark.parametrize("outbox_bytes", [65_010, 5])
 async def test_a_goodbye_that_overfills_the_outbox(start: StartSite, outbox_bytes: int) -> None:
     """A connection closes once, for the reason it was closed for, and is counted down once."""
