@@ -193,6 +193,21 @@ async def test_a_client_that_does_not_poll(start: StartSite, options: dict[str, 
 # Request bodies
 
 
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_headers_that_are_too_large_to_keep(site: Site, transport: str) -> None:
+    """They are kept as long as the connection: there is none, and nothing is counted."""
+    headers = {f"X-{number}": "x" * 6000 for number in range(3)}
+    address = site.wire.address(transport)
+    if transport == "polling":
+        assert (await site.wire.get(address, headers=headers))[0] == 400
+    else:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="400"):
+            await site.wire.http.ws_connect(address, headers=headers)
+    assert not site.connected
+    assert site.engine.core.admission.total == 0
+    assert (await site.wire.get(site.wire.address(), headers={"X-0": "x" * 6000}))[0] == 200
+
+
 async def test_a_body_that_is_too_large(start: StartSite) -> None:
     """A POST beyond the payload limit is answered with 413 and closes the session."""
     site = await start(max_payload=1000)
