@@ -143,6 +143,7 @@ class Node:
         keys = None
         if self.config.auth.jwks_url is not None:
             keys = JsonWebKeys(self.config.auth.jwks_url)
+            self._stack.push_async_callback(keys.close)
         return TokenAuthenticator(TokenVerifier(self._rules, keys), self.validity, self.store)
 
     def _socket_server(self) -> SocketServer:
@@ -218,11 +219,13 @@ class Node:
             readers=self.readers,
             tickets=Tickets(self.store, self.authenticator),
             validity=self.validity,
+            peer=self.server.eio.peer,
             outbox=OutboxLimits(config.limits.outbox_bytes, config.limits.outbox_seconds),
             origins=frozenset(config.server.allowed_origins),
             requests_per_minute=config.limits.requests_per_minute,
             publishes_per_second=config.limits.publishes_per_second,
             batched_per_second=config.limits.batched_per_second,
+            failures_per_address=config.limits.failures_per_address,
             checks={"node": self._check_draining, "store": self.store.ping, "bus": self._check_bus},
             metrics=self._metrics(),
             metrics_access=MetricsAccess(open=config.metrics.open, token=config.metrics.token),

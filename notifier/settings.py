@@ -143,6 +143,7 @@ class LimitsConfig:
     publishes_per_second: Count
     batched_per_second: Count
     requests_per_minute: Count
+    failures_per_address: Count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,16 +31,24 @@ class RateLimit:
             return 0.0
         if now - self._swept_at >= self._period:
             self._sweep(now)
-        rested_at = max(self._rested_at.get(key, now), now) + self._interval
-        wait = rested_at - now - self._period
-        if wait > self._interval * 1e-6:  # adding up intervals leaves a rounding error
-            return wait
-        self._rested_at[key] = rested_at + self._interval * (actions - 1)
-        return 0.0
+        wait = self.wait(key, now)
+        if not wait:
+            self._rested_at[key] = self._rest(key, now) + self._interval * actions
+        return wait
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """What ``take`` would answer, without taking anything."""
+        wait = self._rest(key, now) + self._interval - now - self._period
+        # Adding up intervals leaves a rounding error.
+        return wait if self._interval and wait > self._interval * 1e-6 else 0.0
 
     def __len__(self) -> int:
         """How many keys are remembered."""
         return len(self._rested_at)
+
+    def _rest(self, key: Hashable, now: float) -> float:
+        """When the burst of a key is regained in full."""
+        return max(self._rested_at.get(key, now), now)
 
     def _sweep(self, now: float) -> None:
         self._swept_at = now

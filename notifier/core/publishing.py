@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import orjson
 
 from notifier.core import policy
 from notifier.core.delivery import Delivery
+from notifier.core.errands import Errands
 from notifier.core.jobs.collapse import visible
 from notifier.core.jobs.schedule import Schedule
 from notifier.core.loading import load
@@ -34,8 +34,6 @@ from notifier.core.types import DEFAULT_TYPE, NotificationType
 from notifier.errors import Forbidden, InvalidRequest, NotFound
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-Done = TypeVar("Done")
 
 MAX_AHEAD = 366 * 86_400_000
 """Milliseconds from now within which a delivery can be scheduled."""
@@ -78,7 +76,7 @@ class Publisher:
         self._types = types
         self._retention = retention
         self._clock = clock
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._errands = Errands()
 
     async def publish(
         self,
@@ -95,7 +93,7 @@ class Publisher:
         ``Forbidden``, ``InvalidRequest``, ``Conflict`` or ``StoreUnavailable``; then nothing was
         published.
         """
-        return await self.to_its_end(
+        return await self._errands.to_its_end(
             self.accept(
                 body, caller, idempotency_key=idempotency_key, notification_id=notification_id
             )
@@ -126,19 +124,12 @@ class Publisher:
         """
         _require(policy.may_publish(caller, self._types))
         owner = None if ADMIN in caller.scopes else caller.publisher
-        await self.to_its_end(self._take_back(_uuid(notification_id), owner))
+        await self._errands.to_its_end(self._take_back(_uuid(notification_id), owner))
         self.metrics.withdrawn += 1
-
-    async def to_its_end(self, work: Coroutine[Any, Any, Done]) -> Done:
-        """A caller who gives up (hangs up, say) does not keep what was stored from being told."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
 
     async def close(self) -> None:
         """Wait until what was stored has been told."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._errands.close()
 
     async def _place(self, order: Order, at: int | None, key: IdempotencyKey | None) -> Receipt:
         now = self._clock()
@@ -159,11 +150,6 @@ class Publisher:
             notification_id, publisher=owner, now=self._clock()
         )
         self._bus.announce(visible(withdrawals))
-
-    def _forget(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # told to the caller, if that one is still there
 
     def _delivery_time(self, request: Mapping[str, Any]) -> int | None:
         if request.get("deliver_at") is None:

@@ -19,7 +19,7 @@ LISTED_ENTRIES = 100
 
 async def publish(request: web.Request) -> web.Response:
     status, told = receipt(
-        await request.app[SERVICES].publisher.publish(
+        await request.app[SERVICES].publisher.accept(
             await read_json(request), request[CALLER], idempotency_key=idempotency_key(request)
         )
     )

@@ -43,9 +43,7 @@ async def publish_batch(request: web.Request) -> web.Response:
     results: list[dict[str, Any]] = []
     for start in range(0, len(notifications), TOGETHER):
         some = slice(start, start + TOGETHER)
-        results += await publisher.to_its_end(
-            _publish(publisher, caller, notifications[some], keys[some])
-        )
+        results += await _publish(publisher, caller, notifications[some], keys[some])
     return answer({"results": results})
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,16 +12,21 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from marshmallow import Schema
 
+from notifier.core.credentials import PREFIX
+from notifier.core.errands import Errands
 from notifier.core.limits import RateLimit
 from notifier.core.models import Principal
 from notifier.core.ports import Authenticator
-from notifier.errors import MalformedRequest, RateLimited
+from notifier.errors import MalformedRequest, RateLimited, Unauthenticated
 from notifier.http.auth import bearer_of
 from notifier.http.tickets import PARAMETER as TICKET
 from notifier.http.tickets import Tickets
 
 CALLER = web.RequestKey("caller", Principal)
 """Who makes the call; set for every call that is not public."""
+
+Peer = Callable[[web.Request], Hashable]
+"""What a stranger is counted as: the address, or the network, that a request comes from."""
 
 
 def arguments(request: web.Request) -> dict[str, str]:
@@ -63,12 +69,19 @@ class Call:
     tickets: bool = False
     answers: Mapping[int, str | None]
 
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something."""
+        return self.method != "GET"
+
 
 class Admission:
     """Lets callers in: authenticates them and holds them to their limits.
 
-    Publishing is counted apart from everything else, so that a publisher who is also a user can use
-    both limits in full.
+    A call that changes something is carried to its end, also when its caller hangs up: others are
+    told of what was stored. Publishing is counted apart from everything else, so that a publisher
+    who is also a user can use both limits in full. Tickets and service keys that prove nothing are
+    counted by ``peer``: each asks the store, which a token's signature does not.
     """
 
     def __init__(
@@ -78,15 +91,20 @@ class Admission:
         *,
         requests_per_minute: int,
         publishes_per_second: int,
+        failures_per_address: int,
+        peer: Peer,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._authenticator = authenticator
         self._tickets = tickets
+        self._errands = Errands()
         self._limits = {
             Access.READER: RateLimit(requests_per_minute, 60.0),
             Access.PUBLISHER: RateLimit(publishes_per_second),
             Access.ADMIN: RateLimit(requests_per_minute, 60.0),
         }
+        self._failures = RateLimit(failures_per_address, 60.0)
+        self._peer = peer
         self._clock = clock
 
     def guard(self, call: Call) -> Handler:
@@ -99,12 +117,37 @@ class Admission:
             wait = self._limits[call.access].take(caller.publisher, self._clock())
             if wait:
                 raise RateLimited("Too many requests; slow down.", retry_after=wait)
+            if call.changes:
+                return await self._errands.to_its_end(call.handler(request))
             return await call.handler(request)
 
         return guarded
 
+    async def close(self) -> None:
+        """Wait until what was stored has been told."""
+        await self._errands.close()
+
     async def _caller(self, request: web.Request, call: Call) -> Principal:
         ticket = request.query.get(TICKET)
         if call.tickets and ticket is not None and "Authorization" not in request.headers:
-            return await self._tickets.redeem(ticket)
-        return await self._authenticator.caller(bearer_of(request.headers))
+            with self._counting_failures(request):
+                return await self._tickets.redeem(ticket)
+        bearer = bearer_of(request.headers)
+        if bearer.startswith(PREFIX):
+            with self._counting_failures(request):
+                return await self._authenticator.caller(bearer)
+        return await self._authenticator.caller(bearer)
+
+    @contextlib.contextmanager
+    def _counting_failures(self, request: web.Request) -> Iterator[None]:
+        """Raises ``RateLimited`` where too many have failed, before the store is asked."""
+        peer = self._peer(request)
+        wait = self._failures.wait(peer, self._clock())
+        if wait:
+            detail = "Too many credentials from your address were not valid; slow down."
+            raise RateLimited(detail, retry_after=wait)
+        try:
+            yield
+        except Unauthenticated:
+            self._failures.take(peer, self._clock())
+            raise

@@ -46,7 +46,13 @@ class JsonWebKeys:
         self._keys: list[jwt.PyJWK] | None = None
         self._fetched_at = float("-inf")
         self._tried_at = float("-inf")
-        self._fetching = asyncio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        """Give up a fetch that is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.gather(self._refreshing, return_exceptions=True)
 
     async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK:
         """The key with this id for this algorithm.
@@ -54,7 +60,7 @@ class JsonWebKeys:
         A token without a key id will do if there is only one key for the algorithm. Raises
         ``Unauthenticated`` for a key that is not there, ``Overloaded`` when nobody can tell.
         """
-        if self._clock() - self._fetched_at >= REFRESH and not self._fetching.locked():
+        if self._clock() - self._fetched_at >= REFRESH and not self._is_refreshing:
             await self._refresh()  # one caller waits for it; the others go on with what we have
         key = self._known(kid, algorithm)
         if key is None:
@@ -72,18 +78,30 @@ class JsonWebKeys:
             return fitting[0] if len(fitting) == 1 else None
         return next((key for key in fitting if key.key_id == kid), None)
 
+    @property
+    def _is_refreshing(self) -> bool:
+        return self._refreshing is not None and not self._refreshing.done()
+
     async def _refresh(self) -> None:
-        """Fetch the keys, unless somebody has just done or tried that."""
-        async with self._fetching:
+        """Have the keys fetched, unless somebody has just done or tried that.
+
+        The fetch belongs to no caller: one who hangs up would end it for all, and the cooldown
+        would keep everybody out.
+        """
+        if self._refreshing is None or self._refreshing.done():
             if self._clock() - self._tried_at < COOLDOWN:
                 return
             self._tried_at = self._clock()
-            try:
-                self._keys = _read_keys(await self._fetch())
-            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-                logger.warning("JWKS not fetched: %s", type(error).__name__)
-            else:
-                self._fetched_at = self._clock()
+            self._refreshing = asyncio.create_task(self._replace_keys())
+        await asyncio.shield(self._refreshing)
+
+    async def _replace_keys(self) -> None:
+        try:
+            self._keys = _read_keys(await self._fetch())
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            logger.warning("JWKS not fetched: %s", type(error).__name__)
+        else:
+            self._fetched_at = self._clock()
 
     async def _fetch(self) -> bytes:
         timeout = aiohttp.ClientTimeout(total=TIMEOUT)

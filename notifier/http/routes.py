@@ -259,7 +259,10 @@ def add_routes(app: web.Application, services: Services) -> None:
         services.tickets,
         requests_per_minute=services.requests_per_minute,
         publishes_per_second=services.publishes_per_second,
+        failures_per_address=services.failures_per_address,
+        peer=services.peer,
     )
+    app.on_cleanup.append(lambda _: admission.close())
     for call in CALLS:
         _add(app, call, admission.guard(call))
     add_files(app, services)

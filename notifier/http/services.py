@@ -14,6 +14,7 @@ from notifier.core.ports import Authenticator
 from notifier.core.publishing import Publisher
 from notifier.core.topics import Topics
 from notifier.core.validity import Validity
+from notifier.http.calls import Peer
 from notifier.http.demo import DemoSessions
 from notifier.http.metrics import Metric, MetricsAccess
 from notifier.http.readers import OutboxLimits, Readers
@@ -28,8 +29,8 @@ class Services:
     """The parts of a node as HTTP sees them.
 
     ``origins`` are the foreign origins whose pages may call ``/v1``; ``*`` stands for all. The
-    limits are per caller, those of the ``outbox`` per stream; 0 switches one off. Without
-    ``client_folder`` the client is not built.
+    limits are per caller, that of failures per ``peer`` and minute, those of the ``outbox`` per
+    stream; 0 switches one off. Without ``client_folder`` the client is not built.
     """
 
     feed: Feed
@@ -40,10 +41,12 @@ class Services:
     readers: Readers
     tickets: Tickets
     validity: Validity
+    peer: Peer
     origins: frozenset[str] = frozenset()
     requests_per_minute: int = 300
     publishes_per_second: int = 200
     batched_per_second: int = 2_000
+    failures_per_address: int = 60
     outbox: OutboxLimits = field(default_factory=OutboxLimits)
     checks: Mapping[str, Check] = field(default_factory=dict)
     metrics: Sequence[Metric] = ()

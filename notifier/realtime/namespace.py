@@ -9,7 +9,7 @@ from notifier.core.feed import Feed, synced
 from notifier.core.models import Entry, Preferences, Principal, Revocation
 from notifier.core.ports import Authenticator
 from notifier.core.types import TypeCatalogue
-from notifier.core.validity import remaining
+from notifier.core.validity import REVOKED, remaining
 from notifier.errors import Overloaded, RequestError, Unauthenticated
 from notifier.realtime.commands import Commands, verified
 from notifier.realtime.following import Following
@@ -178,7 +178,7 @@ class NotificationsNamespace:
             try:
                 left = remaining(session.principal, revocation)
             except Unauthenticated:
-                self._sessions.close(session, "revoked")
+                self._sessions.close(session, REVOKED)
             else:
                 if left != session.principal:
                     self._following.keep_up_soon(session)

@@ -222,13 +222,14 @@ class SocketServer(socketio.AsyncServer):  # type: ignore[misc]
         if (connection := self.connection(sid, namespace)) is not None:
             await connection.drained()
 
-    def close_transport(self, sid: str, namespace: str, reason: str) -> None:
+    def close_transport(self, sid: str, namespace: str, reason: str, *, drop: bool = False) -> None:
         """Close a client's whole connection with 1001, after which Socket.IO clients reconnect.
 
-        `disconnect` takes it out of the namespace instead, after which they do not.
+        `drop`: what waits for its reader is not sent any more. `disconnect` takes it out of the
+        namespace instead, after which they do not.
         """
         if (connection := self.connection(sid, namespace)) is not None:
-            connection.close(reason=reason)
+            connection.close(reason=reason, drop=drop)
 
     # Disconnecting
 

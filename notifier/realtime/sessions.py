@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from notifier.core.models import Cursor, Entry, Preferences, Principal, now_ms
+from notifier.core.validity import REVOKED
 from notifier.core.views import Visit
 from notifier.realtime.messages import NAMESPACE, shown, told
 from notifier.realtime.rooms import Rooms
@@ -110,7 +111,8 @@ class Sessions:
 
     def close(self, session: Session, reason: str) -> None:
         """Say goodbye; the client comes back, if its token lets it."""
-        self._server.close_transport(session.sid, NAMESPACE, reason)
+        # What waits for a reader whose token was revoked must not be seen.
+        self._server.close_transport(session.sid, NAMESPACE, reason, drop=reason == REVOKED)
 
     # Tokens
 

@@ -35,6 +35,18 @@ def test_a_refused_action_costs_nothing() -> None:
     assert limit.take("ada", 1.0) == 0.0
 
 
+def test_looking_takes_nothing() -> None:
+    """``wait`` says what ``take`` would, as often as it is asked, and remembers nobody."""
+    limit = RateLimit(2)
+    assert [limit.wait("ada", 0.0) for _ in range(9)] == [0.0] * 9
+    assert len(limit) == 0
+    limit.take("ada", 0.0)
+    assert limit.wait("ada", 0.0) == 0.0
+    limit.take("ada", 0.0)
+    assert limit.wait("ada", 0.25) == limit.take("ada", 0.25) == 0.25
+    assert RateLimit(0).wait("ada", 0.0) == 0.0
+
+
 def test_keys_do_not_share() -> None:
     """Somebody else's haste is not my problem."""
     limit = RateLimit(1)

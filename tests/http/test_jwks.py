@@ -47,6 +47,7 @@ class Provider:
     def __init__(self) -> None:
         self.asked = 0
         self.now = 1000.0
+        self.called = asyncio.Event()
         self.open = asyncio.Event()
         self.open.set()
         self.keys: list[Any] = [rsa_row(), ec_row()]
@@ -55,15 +56,18 @@ class Provider:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.asked += 1
+        self.called.set()
         await self.open.wait()
         return self.answer()
 
     def give_keys(self) -> web.Response:
         return web.json_response({"keys": self.keys})
 
+    def json_web_keys(self) -> JsonWebKeys:
+        return JsonWebKeys(self.url, clock=lambda: self.now)
+
     def verifier(self, **rules: Any) -> TokenVerifier:
-        keys = JsonWebKeys(self.url, clock=lambda: self.now)
-        return TokenVerifier(TokenRules(**rules), keys)
+        return TokenVerifier(TokenRules(**rules), self.json_web_keys())
 
 
 @pytest.fixture
@@ -152,6 +156,31 @@ async def test_the_set_is_fetched_once_for_many_at_once(provider: Provider) -> N
     provider.open.set()
     assert {user.id for user in await asyncio.gather(*waiting)} == {"ada"}
     assert provider.asked == 1
+
+
+async def test_who_hangs_up_keeps_nobody_from_the_keys(provider: Provider) -> None:
+    """The fetch goes on without the caller who set it off, and serves the next one."""
+    verifier = provider.verifier()
+    provider.open.clear()
+    leaving = asyncio.ensure_future(verifier.verify(token(RSA_KEY, "RS256", "r1")))
+    await provider.called.wait()
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    provider.open.set()
+    assert (await verifier.verify(token(RSA_KEY, "RS256", "r1"))).id == "ada"
+    assert provider.asked == 1
+
+
+async def test_closing_gives_up_the_fetch_that_is_under_way(provider: Provider) -> None:
+    """Nothing is left running, however long the provider takes."""
+    keys = provider.json_web_keys()
+    provider.open.clear()
+    waiting = asyncio.ensure_future(keys.find("r1", "RS256"))
+    await provider.called.wait()
+    await keys.close()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    provider.open.set()
 
 
 async def test_strangers_cannot_make_us_fetch_at_will(provider: Provider) -> None:

@@ -65,10 +65,10 @@ class Socket:
 
         return keep
 
-    async def until(self, name: str) -> Any:
+    async def until(self, name: str, *, never: str | None = None) -> Any:
         async with asyncio.timeout(20):
             while (event := await self.events.get())[0] != name:
-                pass
+                assert event[0] != never
         return event[1]
 
 
@@ -140,6 +140,19 @@ async def test_a_socket_ends_within_a_second(api: Api, transport: str) -> None:
         await revoke(api)
         goodbye = await asyncio.wait_for(socket.until("goodbye"), 1)
         assert goodbye["reason"] == "revoked"
+
+
+async def test_a_slow_socket_gets_nothing_more_that_waited(node: Node, api: Api) -> None:
+    """What its reader was too slow for is not sent after the revocation."""
+    async with connected(api, token(at=-1)) as socket:
+        [connection] = node.server.eio.connections.values()
+        connection._link.pause_writing()  # as its transport does when the reader is behind
+        await api.publish(title="For who may still read it")
+        async with asyncio.timeout(20):
+            while not connection._link.outbox:  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+        await revoke(api)
+        await socket.until("goodbye", never="notification")
 
 
 async def test_a_stream_leaves_the_logs_of_a_lost_role(api: Api) -> None:

@@ -98,13 +98,22 @@ class Connection:
             await asyncio.shield(self._drained)
 
     def close(
-        self, code: int = reasons.GOING_AWAY, reason: str = reasons.SERVER_DISCONNECT
+        self,
+        code: int = reasons.GOING_AWAY,
+        reason: str = reasons.SERVER_DISCONNECT,
+        *,
+        drop: bool = False,
     ) -> None:
-        """Say goodbye and close. With code 1001 Socket.IO clients reconnect."""
+        """Say goodbye and close. With code 1001 Socket.IO clients reconnect.
+
+        `drop`: what waits for its reader is not sent any more.
+        """
         if self._closed:
             return
+        self._shut(reason)  # first: a goodbye that overfills the outbox must not close it again
+        if drop:
+            self._link.outbox.clear()
         self._say_goodbye(reason)
-        self._shut(reason)
         self._link.close(code, reason)
 
     def abort(self, reason: str = reasons.SERVER_DISCONNECT) -> None:
@@ -169,8 +178,9 @@ class Connection:
 
     def waiting(self) -> None:
         """The outbox holds a frame that must be gone in time."""
-        options = self._engine.core.options
-        self._engine.core.wheel.schedule(self, self._now() + options.outbox_seconds)
+        if not self._closed:
+            options = self._engine.core.options
+            self._engine.core.wheel.schedule(self, self._now() + options.outbox_seconds)
 
     def emptied(self) -> None:
         """Nothing waits in the outbox any more."""
@@ -181,8 +191,7 @@ class Connection:
         """Close because the outbox is too large or too old."""
         if not self._closed:
             self._engine.core.metrics.slow_closes += 1
-            self._link.outbox.clear()
-            self.close(reasons.TRY_AGAIN_LATER, reasons.SLOW_READER)
+            self.close(reasons.TRY_AGAIN_LATER, reasons.SLOW_READER, drop=True)
 
     def chatter(self) -> None:
         """Count what is not a message, and close when there is too much of it."""

@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 
 from . import reasons
+from .admission import site
 from .connection import Connection
 from .core import Core
 from .errors import ProtocolError, Refused, UnknownSession
@@ -163,6 +164,10 @@ class Engine:
                 self.core.admission.release(key)
         finally:
             self.core.admission.leave(address)
+
+    def peer(self, request: web.Request) -> str:
+        """What the client of a request is counted as: its address, of IPv6 its network."""
+        return site(client_address(request, self.options.trusted_hops))
 
     def generate_id(self) -> str:
         """A new session id: 120 random bits."""

@@ -91,6 +91,7 @@ class Gateway:
 
     async def _open(self, request: web.Request) -> Connection | None:
         remote = client_address(request, self._core.options.trusted_hops)
+        environ = Environ(request, remote)
         self._core.admission.admit(remote)
         connection = Connection(self._host, self._host.generate_id(), remote)
         self._core.connections[connection.sid] = connection
@@ -99,7 +100,7 @@ class Gateway:
         logger.info("connection %s opened from %s", connection.sid, remote)
         accepted = False
         try:
-            accepted = await self._host.accepts(connection, Environ(request, remote))
+            accepted = await self._host.accepts(connection, environ)
         finally:
             if not accepted:
                 connection.abort(reasons.REFUSED)

@@ -6,17 +6,20 @@ from collections.abc import Iterator, Mapping
 
 from aiohttp import web
 
+from .errors import ProtocolError
 from .options import ANY_ORIGIN, EngineOptions
 
 # The first lines of an Environ; headers follow.
 ABOUT = ("REMOTE_ADDR", "REQUEST_METHOD", "PATH_INFO", "QUERY_STRING")
+# Bytes of an Environ: what Node lets a request's headers have. aiohttp would take some 1 MiB.
+MOST_KEPT = 16_384
 
 
 class Environ(Mapping[str, str]):
     """A handshake request as connect handlers see it, with the names of WSGI.
 
     `REMOTE_ADDR` is the client's address, `HTTP_...` a header. Kept as long as the connection, so
-    it is one piece of bytes, taken apart when somebody looks.
+    it is one piece of bytes, taken apart when somebody looks. ProtocolError if that is too large.
     """
 
     __slots__ = ("_lines",)
@@ -27,6 +30,8 @@ class Environ(Mapping[str, str]):
         about = (address, request.method, url.raw_path, url.raw_query_string)
         headers = [name + b":" + value for name, value in request.raw_headers]
         self._lines = b"\n".join(["\n".join(about).encode("utf-8", "surrogateescape"), *headers])
+        if len(self._lines) > MOST_KEPT:
+            raise ProtocolError("the headers are too large")
 
     def __getitem__(self, name: str) -> str:
         return self._parsed()[name]

@@ -86,6 +86,53 @@ async def test_a_slow_reader_hears_goodbye(start: StartSite) -> None:
     assert data.endswith(b"4goodbye: slow reader\x88\x0d\x03\xf5slow reader")
 
 
+async def test_what_must_not_be_seen_any_more(start: StartSite) -> None:
+    """What waits for a WebSocket is dropped when it is closed so; the goodbye is not."""
+    site = await start(outbox_bytes=10**9)
+    site.engine.goodbye = lambda connection, reason: Frame.message(f"goodbye: {reason}")
+    async with site.rude() as client:
+        await client.upgrade(PATH)
+        await until(lambda: site.engine.connections)
+        connection = only(site)
+        while not site.engine.metrics.outbox_bytes:
+            connection.send(BIG)
+        connection.send(Frame.message("secret"))
+        connection.close(reason="revoked", drop=True)
+        data = await client.read_all()
+    assert data.endswith(b"4goodbye: revoked\x88\x09\x03\xe9revoked")
+    assert b"secret" not in data
+    assert site.engine.metrics.outbox_bytes == 0
+
+
+async def test_what_a_poll_must_not_see_any_more(site: Site) -> None:
+    """What was to be the answer of a poll is dropped as well."""
+    site.engine.goodbye = lambda connection, reason: Frame.message(f"goodbye: {reason}")
+    sid = await site.wire.sid()
+    poll = asyncio.ensure_future(site.wire.poll(sid))
+    connection = only(site)
+    await until(lambda: connection.polling is not None and connection.polling._poll)
+    connection.send(Frame.message("secret"))
+    connection.close(reason="revoked", drop=True)
+    assert await poll == (200, "4goodbye: revoked\x1e1")
+
+
+@pytest.mark.parametrize("outbox_bytes", [65_010, 5])
+async def test_a_goodbye_that_overfills_the_outbox(start: StartSite, outbox_bytes: int) -> None:
+    """A connection closes once, for the reason it was closed for, and is counted down once."""
+    site = await start(outbox_bytes=outbox_bytes)
+    site.engine.goodbye = lambda connection, reason: Frame.message("goodbye")
+    await site.wire.sid()
+    connection = only(site)
+    if outbox_bytes > 65_000:
+        connection.send(BIG)
+    connection.close(reason="enough")
+    await until(lambda: site.reasons == ["enough"])
+    assert site.engine.metrics.closes == {"enough": 1}
+    assert site.engine.core.admission.total == 0
+    assert site.engine.metrics.polling_connections == 0
+    assert site.engine.metrics.outbox_bytes == 0
+
+
 async def test_a_reader_that_catches_up(start: StartSite) -> None:
     """A reader that was behind gets everything, in order, once it reads."""
     site = await start(outbox_bytes=10**9)
@@ -144,6 +191,21 @@ async def test_a_client_that_does_not_poll(start: StartSite, options: dict[str, 
 
 
 # Request bodies
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_headers_that_are_too_large_to_keep(site: Site, transport: str) -> None:
+    """They are kept as long as the connection: there is none, and nothing is counted."""
+    headers = {f"X-{number}": "x" * 6000 for number in range(3)}
+    address = site.wire.address(transport)
+    if transport == "polling":
+        assert (await site.wire.get(address, headers=headers))[0] == 400
+    else:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="400"):
+            await site.wire.http.ws_connect(address, headers=headers)
+    assert not site.connected
+    assert site.engine.core.admission.total == 0
+    assert (await site.wire.get(site.wire.address(), headers={"X-0": "x" * 6000}))[0] == 200
 
 
 async def test_a_body_that_is_too_large(start: StartSite) -> None:
