@@ -280,6 +280,21 @@ async def test_catching_up_goes_on_when_the_store_is_back(stage: Stage) -> None:
     assert stage.sink.entries == entries
 
 
+async def test_catching_up_survives_whatever_fails(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a fault that nobody thought of: it is told in the log, and repair goes on."""
+    monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.01)
+    await stage.hub.join(["everyone"])
+    entries = await stage.store("everyone", 2)
+    stage.log.failure = ValueError("an entry of a later release")
+    stage.hub.catch_up()
+    await until(lambda: stage.log.questions.count("after") >= 2)
+    stage.log.failure = None
+    await stage.delivered(2)
+    assert stage.sink.entries == entries
+
+
 async def test_a_sink_that_fails_does_not_cost_others_their_entries(stage: Stage) -> None:
     """Neither those delivered by a hint nor those supplied by the store."""
 
