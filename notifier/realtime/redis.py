@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from notifier.core.models import Entry, Kind, Notification, Priority
+from notifier.core.models import MAX_SEQ, Entry, Kind, Notification, Priority, is_name
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import Frame
 from notifier.realtime.events import RESERVED
@@ -148,7 +148,9 @@ class RedisManager(Rooms):
         if what == "entry" and self.hub is not None:
             self.hub.deliver(_entry(room, head, body))
         elif what == "tell" and self.hub is not None:
-            self.hub.tell(head["user"], _event(head["event"]), orjson.loads(body), head["skip"])
+            self.hub.tell(
+                _user(head["user"]), _event(head["event"]), orjson.loads(body), head["skip"]
+            )
         elif what == "emit":
             namespace, (event, *arguments) = head["namespace"], orjson.loads(body)
             prefix = "" if namespace == "/" else f"{namespace},"
@@ -179,6 +181,13 @@ def _event(name: object) -> str:
     return name
 
 
+def _user(name: object) -> str:
+    """The name of a user: the stores are asked for it."""
+    if not isinstance(name, str) or not is_name(name):
+        raise ValueError
+    return name
+
+
 def _entry_head(entry: Entry) -> dict[str, Any]:
     notification = entry.notification
     return {
@@ -201,6 +210,8 @@ def _entry(audience: str, head: dict[str, Any], content: bytes) -> Entry:
     """Read an entry; any error if it is none. What is no JSON would end clients' connections."""
     if type(head["seq"]) is not int or not isinstance(head["type"], str):
         raise TypeError
+    if not 1 <= head["seq"] <= MAX_SEQ:
+        raise ValueError
     notification = Notification(
         id=head["id"],
         kind=Kind(head["kind"]),
