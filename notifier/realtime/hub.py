@@ -238,7 +238,7 @@ class Hub:
             tail.keep(entry)
         elif entry.seq <= tail.position:
             self.metrics.dropped += 1
-        elif follows(entry.seq, tail.position):
+        elif follows(entry.seq, tail.position, now=now_ms()):
             self._pass_on(tail, entry)
             if tail.ahead:
                 self._release(tail, through=entry.seq)
