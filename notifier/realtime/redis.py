@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from notifier.core.models import MAX_SEQ, Entry, Kind, Notification, Priority, is_name
+from notifier.core.validity import REVOKED
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import Frame
 from notifier.realtime.events import RESERVED
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 TOLD_SECONDS = 1.0
 """Between two lines about senseless messages: who can write to Redis must not fill our log."""
+
+_TOLD = frozenset({"state", "preferences", REVOKED})
+"""What nodes tell each other about a user. Streams pass a name on as it is."""
 
 
 class RedisManager(Rooms):
@@ -148,9 +152,10 @@ class RedisManager(Rooms):
         if what == "entry" and self.hub is not None:
             self.hub.deliver(_entry(room, head, body))
         elif what == "tell" and self.hub is not None:
-            self.hub.tell(
-                _user(head["user"]), _event(head["event"]), orjson.loads(body), head["skip"]
-            )
+            user, event, data = head["user"], head["event"], orjson.loads(body)
+            if not is_name(user) or event not in _TOLD or not isinstance(data, dict):
+                raise ValueError
+            self.hub.tell(user, event, data, head["skip"])
         elif what == "emit":
             namespace, (event, *arguments) = head["namespace"], orjson.loads(body)
             prefix = "" if namespace == "/" else f"{namespace},"
@@ -177,13 +182,6 @@ class RedisManager(Rooms):
 def _event(name: object) -> str:
     """The name of an event as clients take it; at any other they would close their connection."""
     if not isinstance(name, str) or name in RESERVED:
-        raise ValueError
-    return name
-
-
-def _user(name: object) -> str:
-    """The name of a user: the stores are asked for it."""
-    if not isinstance(name, str) or not is_name(name):
         raise ValueError
     return name
 

@@ -337,13 +337,10 @@ FORGED = {
     + b'\n{"left":["user:ada","everyone"]}',
     "a state that moves in": head(what="tell", user="ada", event="state", skip=None)
     + b'\n{"joined":"role:admin=0"}',
-    "a state that is none": head(what="tell", user="ada", event="state", skip=None) + b"\nnull",
     "preferences that are none": head(what="tell", user="ada", event="preferences", skip=None)
     + b'\n{"x":1}',
     "old preferences": head(what="tell", user="ada", event="preferences", skip=None)
     + b'\n{"types":{"info":{"bell":false}},"sound":true,"version":-1}',
-    "an event of no name": head(what="tell", user="ada", event=None, skip=None) + b"\n1",
-    "a disconnect by name": head(what="tell", user="ada", event="disconnect", skip=None) + b"\n1",
     "an emit of no event": head(what="emit", namespace=NAMESPACE, room="everyone", skip=None)
     + b"\n5",
     "an emit of nothing": head(what="emit", namespace=NAMESPACE, room="everyone", skip=None)
@@ -360,6 +357,15 @@ SENSELESS = {
     "a revocation for a number": head(what="tell", user=2**64 - 1, event="revoked", skip=None)
     + b"\n{}",
     "a revocation for no name": head(what="tell", user="a b", event="revoked", skip=None) + b"\n{}",
+    "a state that is none": head(what="tell", user="ada", event="state", skip=None) + b"\nnull",
+    "a state that is a list": head(what="tell", user="ada", event="state", skip=None) + b"\n[]",
+    "an event of no name": head(what="tell", user="ada", event=None, skip=None) + b"\n{}",
+    "an event that is a list": head(what="tell", user="ada", event=["state"], skip=None) + b"\n{}",
+    "a disconnect by name": head(what="tell", user="ada", event="disconnect", skip=None) + b"\n{}",
+    "an entry as an event": head(what="tell", user="ada", event="notification", skip=None)
+    + b"\n{}",
+    "an event that is two": head(what="tell", user="ada", event="a\n\nevent: goodbye", skip=None)
+    + b"\n{}",
 }
 
 
