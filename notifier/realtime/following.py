@@ -201,4 +201,5 @@ class Following:
         """Keep what must not reach the connection, as long as there is one."""
         if session in self._sessions:
             roles = session.principal.roles
-            self.hiding.hide(session.sid, hidden_from(self._types, roles, session.preferences))
+            session.hidden = hidden_from(self._types, roles, session.preferences)
+            self.hiding.hide(session.sid, session.hidden)

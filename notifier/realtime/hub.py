@@ -41,7 +41,7 @@ REST = 4
 ``DEGRADED_CHECK_SECONDS``: a bus that loses hints without end has a fifth of our time."""
 
 RETRY_SECONDS = 1.0
-"""Until a store that was not available is asked again."""
+"""Until a store that could not be read is asked again."""
 
 ARRIVALS = 100
 """Readers that catch up at the same time; the others wait for their turn. Each asks the store
@@ -238,7 +238,7 @@ class Hub:
             tail.keep(entry)
         elif entry.seq <= tail.position:
             self.metrics.dropped += 1
-        elif follows(entry.seq, tail.position):
+        elif follows(entry.seq, tail.position, now=now_ms()):
             self._pass_on(tail, entry)
             if tail.ahead:
                 self._release(tail, through=entry.seq)
@@ -296,13 +296,17 @@ class Hub:
             began = loop.time()
             try:
                 await self._repair(stale)
-                rest = min(REST * (loop.time() - began), DEGRADED_CHECK_SECONDS)
-                await asyncio.sleep(max(rest, GATHER_SECONDS))
             except StoreUnavailable:
                 logger.warning("catching up failed: the store is not available; trying again")
-                self._stale |= stale
-                self._wake.set()
-                await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # whatever it is, the logs must not go without repair from here on
+                logger.exception("catching up failed; trying again")
+            else:
+                rest = min(REST * (loop.time() - began), DEGRADED_CHECK_SECONDS)
+                await asyncio.sleep(max(rest, GATHER_SECONDS))
+                continue
+            self._stale |= stale
+            self._wake.set()
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _repair(self, audiences: Collection[str]) -> None:
         """Deliver what the store has behind our positions, then what has become next in line.

@@ -136,10 +136,10 @@ class NotificationsNamespace:
         """One frame for everybody; who must not see the entry learns that its place is taken."""
         hidden, past = self._hidden(entry), self._following.ahead.past(entry)
         skip = past.union(hidden) if past else hidden
-        self._rooms.send(NAMESPACE, entry.audience, shown(entry), skip=skip, tag=entry.seq)
+        self._rooms.send(NAMESPACE, entry.audience, shown(entry), skip=skip, tag=entry)
         if hidden:
             only = [sid for sid in hidden if sid not in past]
-            self._rooms.send(NAMESPACE, entry.audience, withheld(entry), only=only, tag=entry.seq)
+            self._rooms.send(NAMESPACE, entry.audience, withheld(entry), only=only, tag=entry.ref)
 
     def _hidden(self, entry: Entry) -> Collection[str]:
         """The connections whose users must not see the entry."""

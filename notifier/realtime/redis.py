@@ -18,7 +18,8 @@ from typing import Any
 
 import orjson
 
-from notifier.core.models import Entry, Kind, Notification, Priority
+from notifier.core.models import MAX_SEQ, Entry, Kind, Notification, Priority, is_name
+from notifier.core.validity import REVOKED
 from notifier.realtime.channels import RedisChannels
 from notifier.realtime.engine import Frame
 from notifier.realtime.events import RESERVED
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 TOLD_SECONDS = 1.0
 """Between two lines about senseless messages: who can write to Redis must not fill our log."""
+
+_TOLD = frozenset({"state", "preferences", REVOKED})
+"""What nodes tell each other about a user. Streams pass a name on as it is."""
 
 
 class RedisManager(Rooms):
@@ -148,7 +152,10 @@ class RedisManager(Rooms):
         if what == "entry" and self.hub is not None:
             self.hub.deliver(_entry(room, head, body))
         elif what == "tell" and self.hub is not None:
-            self.hub.tell(head["user"], _event(head["event"]), orjson.loads(body), head["skip"])
+            user, event, data = head["user"], head["event"], orjson.loads(body)
+            if not is_name(user) or event not in _TOLD or not isinstance(data, dict):
+                raise ValueError
+            self.hub.tell(user, event, data, head["skip"])
         elif what == "emit":
             namespace, (event, *arguments) = head["namespace"], orjson.loads(body)
             prefix = "" if namespace == "/" else f"{namespace},"
@@ -201,6 +208,8 @@ def _entry(audience: str, head: dict[str, Any], content: bytes) -> Entry:
     """Read an entry; any error if it is none. What is no JSON would end clients' connections."""
     if type(head["seq"]) is not int or not isinstance(head["type"], str):
         raise TypeError
+    if not 1 <= head["seq"] <= MAX_SEQ:
+        raise ValueError
     notification = Notification(
         id=head["id"],
         kind=Kind(head["kind"]),

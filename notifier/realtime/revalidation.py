@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Collection
 
+from notifier.core.models import Revocation
 from notifier.core.validity import Validity
 from notifier.errors import StoreUnavailable
 from notifier.realtime.hub import CHECK_SECONDS, Hub
@@ -18,7 +19,7 @@ from notifier.realtime.hub import CHECK_SECONDS, Hub
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-"""How soon to ask a store again that did not answer."""
+"""How soon to try again what failed."""
 
 
 class Revalidation:
@@ -27,41 +28,51 @@ class Revalidation:
     def __init__(self, hub: Hub, validity: Validity) -> None:
         self._hub = hub
         self._validity = validity
-        self._told: set[str] = set()
+        self._due: set[str] = set()
+        """Whose rules are to be read; a user stays here until that has been done."""
         self._wake = asyncio.Event()
         hub.on_revoked = self._on_revoked
 
     async def run(self) -> None:
         """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        checked = loop.time()
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_SECONDS):
-                    await self._restrict_told()
-            await self._restrict(self._hub.users)
-
-    async def _restrict_told(self) -> None:
-        """Look after those of whom the bus tells, for ever."""
-        while True:
-            await self._wake.wait()
+                async with asyncio.timeout_at(checked + CHECK_SECONDS):
+                    await self._wake.wait()
             self._wake.clear()
-            told, self._told = self._told, set()
-            if not await self._restrict(told):
-                self._told |= told
-                await asyncio.sleep(RETRY_SECONDS)
+            if loop.time() >= checked + CHECK_SECONDS:
+                checked = loop.time()
+                self._due.update(self._hub.users)
+            due, self._due = self._due, set()
+            if left := await self._restrict(due):
+                self._due.update(left)
                 self._wake.set()
+                await asyncio.sleep(RETRY_SECONDS)
 
-    async def _restrict(self, users: Collection[str]) -> bool:
-        """Apply the rules for these users; False if the store could not tell them."""
+    async def _restrict(self, users: Collection[str]) -> Collection[str]:
+        """Apply the rules for these users; for whom that is still to be done."""
         try:
             found = await self._validity.read(users)
         except StoreUnavailable:
             logger.warning("revocations cannot be read: the store is not available")
-            return False
-        for user, revocation in found.items():
+            return users
+        except Exception:  # whatever it is, nobody must go unchecked from here on
+            logger.exception("revocations cannot be read; trying again")
+            return users
+        return [user for user, revocation in found.items() if not self._apply(user, revocation)]
+
+    def _apply(self, user: str, revocation: Revocation) -> bool:
+        """Hand the rule to all kinds of connections; whether all of them took it."""
+        try:
             for sink in self._hub.sinks:
                 sink.restrict(user, revocation)
+        except Exception:  # the connections of other users must not go unchecked for that
+            logger.exception("a revocation could not be applied; trying again")
+            return False
         return True
 
     def _on_revoked(self, user: str) -> None:
-        self._told.add(user)
+        self._due.add(user)
         self._wake.set()

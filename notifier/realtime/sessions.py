@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from notifier.core.models import Cursor, Entry, Preferences, Principal, now_ms
+from notifier.core.models import Cursor, Entry, Hidden, Preferences, Principal, Ref, now_ms
 from notifier.core.validity import REVOKED
 from notifier.core.views import Visit
 from notifier.realtime.messages import NAMESPACE, shown, told
@@ -29,6 +29,8 @@ class Session:
     principal: Principal
     since: Cursor | None
     preferences: Preferences = field(default_factory=Preferences)
+    hidden: Hidden = field(default_factory=Hidden)
+    """What its user is not shown."""
     visit: Visit | None = None
     settling: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the logs of the connection change."""
@@ -42,6 +44,10 @@ class Session:
     @property
     def user(self) -> str:
         return self.principal.id
+
+    def may_see(self, entry: Entry) -> bool:
+        """Whether its user may still be shown what was on its way here."""
+        return entry.audience in self.audiences and not self.hidden.covers(entry)
 
 
 class Sessions:
@@ -94,7 +100,7 @@ class Sessions:
         """Write what is past, at the client's pace."""
         for entry in entries:
             await self._server.drained(session.sid, NAMESPACE)
-            if entry.audience in session.audiences:  # else its role was taken away meanwhile
+            if session.may_see(entry):  # else a role was taken away meanwhile
                 self._rooms.send_to(NAMESPACE, session.sid, shown(entry))
 
     def hold(self, session: Session) -> None:
@@ -102,12 +108,18 @@ class Sessions:
         self._rooms.hold(NAMESPACE, session.sid)
 
     def release(self, session: Session, position: Mapping[str, int]) -> None:
-        """Let the live entries through that were held and stand behind a position."""
+        """Let the live entries through that were held, stand behind a position and may still be
+        seen. Where one is left out that may not, the client finds a gap, and nothing in it."""
 
-        def is_new(room: str | None, seq: object) -> bool:
-            return not isinstance(seq, int) or seq > position.get(room or "", 0)
+        def is_wanted(room: str | None, tag: object) -> bool:
+            if isinstance(tag, Ref):
+                return tag.audience in session.audiences and is_new(tag)
+            return not isinstance(tag, Entry) or (session.may_see(tag) and is_new(tag))
 
-        self._rooms.release(NAMESPACE, session.sid, is_new)
+        def is_new(place: Entry | Ref) -> bool:
+            return place.seq > position.get(place.audience, 0)
+
+        self._rooms.release(NAMESPACE, session.sid, is_wanted)
 
     def close(self, session: Session, reason: str) -> None:
         """Say goodbye; the client comes back, if its token lets it."""

@@ -208,14 +208,15 @@ def test_an_empty_log_starts_at_the_same_number_for_all_within_an_hour(a: int, b
 
 def test_the_next_entry_is_the_last_plus_one() -> None:
     """Nothing else follows, neither a repetition nor one behind a gap."""
-    assert [seq for seq in range(10) if follows(seq, 5)] == [6]
+    assert [seq for seq in range(10) if follows(seq, 5, now=0)] == [6]
 
 
 def test_the_first_entry_of_an_empty_log_follows_nothing() -> None:
     """Position 0 is an empty log, which starts on the hour."""
-    assert follows(3_600_000, 0)
-    assert not follows(3_600_001, 0)
-    assert not follows(1, 0)
+    assert follows(3_600_000, 0, now=3_600_000)
+    assert not follows(3_600_000, 0, now=3_599_999)
+    assert not follows(3_600_001, 0, now=3_600_001)
+    assert not follows(1, 0, now=3_600_000)
 
 
 def notification(type: str = "info", excluded: frozenset[str] = frozenset()) -> Notification:

@@ -268,6 +268,18 @@ async def test_an_announcement_of_what_was_never_stored_changes_nothing(stage: S
     assert stage.sink.entries == [real, following]
 
 
+async def test_a_log_does_not_begin_in_the_future(stage: Stage) -> None:
+    """Else the real entries would look old. What claims to is looked for in the store."""
+    await stage.hub.join(["everyone"])
+    entries = await stage.store("everyone", 2)
+    forged = Entry("everyone", entries[0].seq + 1000 * 3_600_000, entries[0].notification)
+    stage.hub.deliver(forged)
+    stage.hub.deliver(entries[0])
+    stage.hub.deliver(entries[1])
+    await stage.delivered(2)
+    assert stage.sink.entries == entries
+
+
 async def test_catching_up_goes_on_when_the_store_is_back(stage: Stage) -> None:
     """A failing store is asked again; the logs to compare are not forgotten."""
     await stage.hub.join(["everyone"])
@@ -275,6 +287,21 @@ async def test_catching_up_goes_on_when_the_store_is_back(stage: Stage) -> None:
     stage.log.failure = StoreUnavailable("away")
     stage.hub.catch_up()
     await until(lambda: stage.log.questions.count("after") >= 1)
+    stage.log.failure = None
+    await stage.delivered(2)
+    assert stage.sink.entries == entries
+
+
+async def test_catching_up_survives_whatever_fails(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also a fault that nobody thought of: it is told in the log, and repair goes on."""
+    monkeypatch.setattr(hub_module, "RETRY_SECONDS", 0.01)
+    await stage.hub.join(["everyone"])
+    entries = await stage.store("everyone", 2)
+    stage.log.failure = ValueError("an entry of a later release")
+    stage.hub.catch_up()
+    await until(lambda: stage.log.questions.count("after") >= 2)
     stage.log.failure = None
     await stage.delivered(2)
     assert stage.sink.entries == entries

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from notifier.core.feed import REPLAY_LIMIT
-from notifier.core.models import Cursor, Entry, Preferences, Principal
+from notifier.core.models import ADMIN, Cursor, Entry, Preferences, Principal
 from notifier.errors import StoreUnavailable
 from notifier.realtime.messages import NAMESPACE
 from tests.core.domain import counted
@@ -740,6 +740,33 @@ async def test_fresh_roles_take_effect_at_once(site: Running) -> None:
         [removed] = await ada.until("removed")
         assert refs([removed])[0].seq == receipt.entries[0].seq
         assert ada.titles == ["to admins"]
+
+
+async def test_a_role_that_is_lost_during_the_replay_shows_nothing_more(site: Running) -> None:
+    """Neither of what was missed nor of what came meanwhile: logs and types of the role."""
+    root = Principal("root", scopes=frozenset({ADMIN}))
+    replay = site.node.feed.replay
+
+    async def publish(title: str) -> None:
+        await site.publish("role:admin", title)
+        await site.publish("everyone", title, type="system_alert")
+
+    async def replay_while_the_role_is_lost(*args: Any) -> Any:
+        answer = await replay(*args)
+        await publish("held")
+        await site.node.validity.revoke("ada", {"roles": ["admin"]}, root)
+        sessions = site.node.namespace._sessions.of("ada")
+        await until(lambda: not any(session.principal.roles for session in sessions))
+        return answer
+
+    async with site.synced("ada", roles=("admin",)) as ada:
+        since = ada.got("synced")[0]["cursor"]
+    await publish("missed")
+    site.node.feed.replay = replay_while_the_role_is_lost  # type: ignore[method-assign]
+    async with site.synced("ada", roles=("admin",), since=since) as ada:
+        await site.publish("everyone", "for all")
+        await ada.until("notification")
+        assert ada.titles == ["for all"]
 
 
 async def test_a_refresh_that_fails_changes_nothing(site: Running) -> None:

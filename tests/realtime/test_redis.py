@@ -318,8 +318,8 @@ def head(**fields: Any) -> bytes:
 def entry(**fields: Any) -> bytes:
     now = now_ms()
     whole = {"what": "entry", "seq": 1, "id": "x", "kind": "notification", "type": "info",
-             "publisher": "x", "created_at": now, "expires_at": now + 1000, "excluded": [],
-             "copies": 1}  # fmt: skip
+             "priority": "normal", "publisher": "x", "created_at": now, "expires_at": now + 1000,
+             "excluded": [], "copies": 1, "silent": False}  # fmt: skip
     return head(**{**whole, **fields})
 
 
@@ -337,13 +337,10 @@ FORGED = {
     + b'\n{"left":["user:ada","everyone"]}',
     "a state that moves in": head(what="tell", user="ada", event="state", skip=None)
     + b'\n{"joined":"role:admin=0"}',
-    "a state that is none": head(what="tell", user="ada", event="state", skip=None) + b"\nnull",
     "preferences that are none": head(what="tell", user="ada", event="preferences", skip=None)
     + b'\n{"x":1}',
     "old preferences": head(what="tell", user="ada", event="preferences", skip=None)
     + b'\n{"types":{"info":{"bell":false}},"sound":true,"version":-1}',
-    "an event of no name": head(what="tell", user="ada", event=None, skip=None) + b"\n1",
-    "a disconnect by name": head(what="tell", user="ada", event="disconnect", skip=None) + b"\n1",
     "an emit of no event": head(what="emit", namespace=NAMESPACE, room="everyone", skip=None)
     + b"\n5",
     "an emit of nothing": head(what="emit", namespace=NAMESPACE, room="everyone", skip=None)
@@ -353,6 +350,35 @@ FORGED = {
     "an emitted connect": head(what="emit", namespace=NAMESPACE, room="everyone", skip=None)
     + b'\n["connect"]',
 }
+
+SENSELESS = {
+    "an entry at a number beyond all": entry(seq=2**64 - 1) + b'\n"title":"x"}',
+    "an entry at a number below all": entry(seq=-3_600_000) + b'\n"title":"x"}',
+    "a revocation for a number": head(what="tell", user=2**64 - 1, event="revoked", skip=None)
+    + b"\n{}",
+    "a revocation for no name": head(what="tell", user="a b", event="revoked", skip=None) + b"\n{}",
+    "a state that is none": head(what="tell", user="ada", event="state", skip=None) + b"\nnull",
+    "a state that is a list": head(what="tell", user="ada", event="state", skip=None) + b"\n[]",
+    "an event of no name": head(what="tell", user="ada", event=None, skip=None) + b"\n{}",
+    "an event that is a list": head(what="tell", user="ada", event=["state"], skip=None) + b"\n{}",
+    "a disconnect by name": head(what="tell", user="ada", event="disconnect", skip=None) + b"\n{}",
+    "an entry as an event": head(what="tell", user="ada", event="notification", skip=None)
+    + b"\n{}",
+    "an event that is two": head(what="tell", user="ada", event="a\n\nevent: goodbye", skip=None)
+    + b"\n{}",
+}
+
+
+@pytest.mark.parametrize("payload", SENSELESS.values(), ids=SENSELESS.keys())
+async def test_what_no_node_sends_is_dropped(poisoned: Pair, payload: bytes) -> None:
+    """It goes no further than to the count of such messages."""
+    nodes = poisoned
+    assert nodes.a.node.channels is not None
+    metrics = nodes.a.node.channels.metrics
+    async with nodes.a.synced("ada"), aioredis.Redis.from_url(nodes.redis_url) as redis:
+        before = metrics.senseless
+        await redis.publish(f"{nodes.channel}:room:user:ada", payload)
+        await until(lambda: metrics.senseless == before + 1)
 
 
 @pytest.mark.parametrize("payload", [*POISON.values(), *FORGED.values()], ids=[*POISON, *FORGED])

@@ -108,10 +108,15 @@ async def test_without_the_bus_all_local_users_are_checked(
     assert asked[0] == {"ada", "grace"}
 
 
-async def test_a_store_that_is_away_is_asked_again(
-    hub: Hub, store: SqliteStore, sink: Recorder, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failure", [StoreUnavailable("Away."), OverflowError("Too large.")])
+async def test_what_cannot_be_read_is_asked_for_again(
+    hub: Hub,
+    store: SqliteStore,
+    sink: Recorder,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
 ) -> None:
-    """A revocation that was told of is not forgotten."""
+    """Whatever fails, a revocation that was told of is not forgotten."""
     monkeypatch.setattr(revalidation, "RETRY_SECONDS", 0.01)
     read, failures = store.revocations, 3
 
@@ -119,7 +124,7 @@ async def test_a_store_that_is_away_is_asked_again(
         nonlocal failures
         failures -= 1
         if failures >= 0:
-            raise StoreUnavailable("Away.")
+            raise failure
         return await read(users)
 
     monkeypatch.setattr(store, "revocations", failing)
@@ -128,3 +133,68 @@ async def test_a_store_that_is_away_is_asked_again(
         hub.tell("ada", REVOKED, {})
         await until(lambda: bool(sink.restricted))
     assert sink.restricted == [("ada", Revocation(tokens=7))]
+
+
+async def test_a_check_that_fails_is_not_put_off_until_the_next(
+    hub: Hub, store: SqliteStore, sink: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is asked again as soon as for those who were told of."""
+    monkeypatch.setattr(revalidation, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(revalidation, "CHECK_SECONDS", 0.01)
+    read = store.revocations
+
+    async def failing(users: Collection[str]) -> dict[str, Revocation]:
+        monkeypatch.setattr(store, "revocations", read)
+        monkeypatch.setattr(revalidation, "CHECK_SECONDS", 3600)
+        raise StoreUnavailable("Away.")
+
+    monkeypatch.setattr(store, "revocations", failing)
+    await hub.join(["user:ada"])
+    await store.revoke("ada", Revocation(tokens=7))
+    async with watching(hub, store):
+        await until(lambda: bool(sink.restricted))
+    assert sink.restricted == [("ada", Revocation(tokens=7))]
+
+
+async def test_what_is_being_read_is_not_forgotten_when_the_check_is_due(
+    hub: Hub, store: SqliteStore, sink: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow answer is waited for."""
+    monkeypatch.setattr(revalidation, "CHECK_SECONDS", 0.05)
+    read = store.revocations
+
+    async def slow(users: Collection[str]) -> dict[str, Revocation]:
+        await asyncio.sleep(2 * revalidation.CHECK_SECONDS)
+        return await read(users)
+
+    monkeypatch.setattr(store, "revocations", slow)
+    await store.revoke("ada", Revocation(tokens=7))
+    async with watching(hub, store):
+        hub.tell("ada", REVOKED, {})
+        await until(lambda: bool(sink.restricted))
+    assert sink.restricted == [("ada", Revocation(tokens=7))]
+
+
+async def test_a_fault_with_one_user_does_not_leave_others_unchecked(
+    hub: Hub, store: SqliteStore, sink: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor that user in the end."""
+    monkeypatch.setattr(revalidation, "RETRY_SECONDS", 0.01)
+    restrict, failures = sink.restrict, 3
+
+    def failing(user: str, revocation: Revocation) -> None:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise RuntimeError
+        restrict(user, revocation)
+
+    monkeypatch.setattr(sink, "restrict", failing)
+    await hub.join(["user:ada", "user:grace"])
+    for user in ("ada", "grace"):
+        await store.revoke(user, Revocation(tokens=7))
+    async with watching(hub, store):
+        for user in ("ada", "grace"):
+            hub.tell(user, REVOKED, {})
+        await until(lambda: len(sink.restricted) == 2)
+    assert {user for user, _ in sink.restricted} == {"ada", "grace"}

@@ -165,9 +165,12 @@ def first_seq(at: int) -> int:
     return at - at % 3_600_000
 
 
-def follows(seq: int, position: int) -> bool:
-    """Whether an entry is the next one for who stands at ``position``; 0: the log was empty."""
-    return seq == position + 1 if position else seq == first_seq(seq)
+def follows(seq: int, position: int, *, now: int) -> bool:
+    """Whether an entry is the next one for who stands at ``position``; 0: the log was empty.
+
+    No log begins in the future. Where clocks differ this says no to a first entry that is.
+    """
+    return seq == position + 1 if position else seq == first_seq(seq) <= now
 
 
 def new_id(at: int) -> str:

@@ -76,11 +76,14 @@ INDEXES = {
 
 @contextmanager
 def available() -> Iterator[None]:
-    """Give what is inside ``TIMEOUT`` seconds; any error of the driver is ``StoreUnavailable``."""
+    """Give what is inside ``TIMEOUT`` seconds; any error of the driver is ``StoreUnavailable``.
+
+    Also that a number is too large for it: others may be in the same query, and can try again.
+    """
     try:
         with pymongo.timeout(TIMEOUT):
             yield
-    except (PyMongoError, BSONError, OSError) as error:
+    except (PyMongoError, BSONError, OSError, OverflowError) as error:
         raise StoreUnavailable("The store cannot be used at the moment.") from error
 
 

@@ -38,10 +38,13 @@ SWITCH_PAUSE_SECONDS = 0.01
 
 @contextmanager
 def available() -> Iterator[None]:
-    """Turn every error of SQLite and of the file system into ``StoreUnavailable``."""
+    """Turn every error of SQLite and of the file system into ``StoreUnavailable``.
+
+    Also that a number is too large for SQLite.
+    """
     try:
         yield
-    except (sqlite3.Error, sqlite3.Warning, OSError) as error:
+    except (sqlite3.Error, sqlite3.Warning, OSError, OverflowError) as error:
         raise StoreUnavailable("The store cannot be used at the moment.") from error
 
 
@@ -63,7 +66,8 @@ class Database:
         What the work raises is raised here, and nothing of that work is kept. Errors of SQLite are
         ``StoreUnavailable`` for everybody in the transaction.
         """
-        result: Result = await self._writes.submit((work, weight))
+        with available():
+            result: Result = await self._writes.submit((work, weight))
         return result
 
     async def read(self, work: Work[Result]) -> Result:

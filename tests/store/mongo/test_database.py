@@ -39,6 +39,7 @@ def classes(root: type[Exception]) -> Iterator[type[Exception]]:
             *classes(bson.errors.BSONError),
             OSError,
             TimeoutError,
+            OverflowError,
         },
         key=lambda error: error.__name__,
     ),

@@ -122,6 +122,7 @@ async def test_what_is_no_database_is_reported(tmp_path: Path, obstacle: str) ->
         sqlite3.Warning,
         OSError,
         PermissionError,
+        OverflowError,
     ],
 )
 def test_every_error_of_the_driver_is_turned_in_one_place(error: type[Exception]) -> None:
@@ -129,6 +130,25 @@ def test_every_error_of_the_driver_is_turned_in_one_place(error: type[Exception]
     with pytest.raises(StoreUnavailable) as raised, available():
         raise error("disk I/O error, /secret/path")
     assert "secret" not in raised.value.detail
+
+
+async def test_a_number_that_is_too_large_fails_its_caller_alone(path: Path) -> None:
+    """Others in the same transaction are served."""
+    store = Database(path)
+    await store.write(schema.migrate)
+
+    def beat(at: int) -> Callable[[sqlite3.Connection], None]:
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE pulse SET at = ?", (at,))
+
+        return work
+
+    answers = await asyncio.gather(
+        *(store.write(beat(at)) for at in (7, 2**63)), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [type(None), StoreUnavailable]
+    assert await store.read(pulse) == 7
+    await store.close()
 
 
 async def test_a_failed_write_leaves_nothing_and_the_next_one_works(path: Path) -> None:
