@@ -107,7 +107,7 @@ class Node:
         self.queue, self.amqp = self._open_consumers()
         self.runner = self._open_runner(bus)
         await self._stack.enter_async_context(_background(self._purge_forever()))
-        revalidation = Revalidation(self.hub, self.validity)
+        revalidation = Revalidation(self.hub, self.validity, self.store)
         await self._stack.enter_async_context(_background(revalidation.run()))
         add_routes(self.app, self._services())
 

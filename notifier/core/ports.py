@@ -20,6 +20,7 @@ from notifier.core.models import (
     Ref,
     Revocation,
     ServiceKey,
+    Standing,
     Subscriber,
     View,
 )
@@ -126,6 +127,11 @@ class Subscribers(Protocol):
 
         ``visited`` tells whether the user has come. Marks are read before watermarks.
         """
+        ...
+
+    async def standings(self, users: Collection[str]) -> dict[str, Standing]:
+        """Where these users stand; those of whom nothing is kept are absent. One query for each
+        few thousand."""
         ...
 
     async def welcome(

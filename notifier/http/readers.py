@@ -20,7 +20,16 @@ import orjson
 from aiohttp import web
 
 from notifier.core.feed import Feed
-from notifier.core.models import Entry, Kind, Principal, Revocation, View, now_ms
+from notifier.core.models import (
+    Entry,
+    Kind,
+    Principal,
+    Revocation,
+    Standing,
+    View,
+    now_ms,
+    topics_among,
+)
 from notifier.core.ports import Authenticator
 from notifier.core.validity import remaining
 from notifier.core.views import Visit
@@ -95,6 +104,10 @@ class Reader(ABC):
     @abstractmethod
     def move(self) -> None:
         """The user may see more, or less: settle again before anything else is sent."""
+
+    def differs(self, standing: Standing) -> bool:
+        """Whether something of the user has not been heard of."""
+        return self.view is not None and topics_among(self.logs) != standing.topics
 
     @abstractmethod
     def end(self, reason: str) -> None:
@@ -224,6 +237,11 @@ class Readers:
             else:
                 if left != reader.principal:
                     reader.move()
+
+    def compare(self, user: str, standing: Standing) -> None:
+        for reader in self._by_user.get(user, ()):
+            if reader.differs(standing):
+                reader.move()
 
     # The end
 

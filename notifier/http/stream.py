@@ -20,7 +20,7 @@ from aiohttp import web
 from notifier.core.counts import Counts
 from notifier.core.feed import Feed, Replay, synced
 from notifier.core.loading import load
-from notifier.core.models import Cursor, Entry, Principal
+from notifier.core.models import Cursor, Entry, Principal, Standing
 from notifier.core.schemas import STREAM
 from notifier.core.views import Visit
 from notifier.errors import RequestError
@@ -114,6 +114,8 @@ class Stream(Reader):
         self._readers = readers
         self._feed = feed
         self._cursor = Cursor()
+        self._version = 0
+        """Of the preferences that the reader has been told."""
         self._outbox: deque[tuple[Entry | None, Event]] = deque()
         self._waiting = 0
         self._moved = False
@@ -132,8 +134,14 @@ class Stream(Reader):
         moves = "joined" in data or "left" in data
         if not moves:
             self._pass_on(Event.telling(name, data))
+        if name == "preferences":
+            self._version = max(self._version, data["version"])
         if moves or name == "preferences":
             self.move()
+
+    def differs(self, standing: Standing) -> bool:
+        behind = self._synced and self._version < standing.version
+        return behind or super().differs(standing)
 
     def move(self) -> None:
         self._moved = True
@@ -234,6 +242,10 @@ class Stream(Reader):
         self._cursor = Cursor(opening.since)
         if moves and self._synced:
             await line.write(self._text("state", {**moves, "counts": opening.counts.as_dict()}))
+        preferences = opening.visit.subscriber.preferences
+        if self._synced and preferences.version > self._version:
+            self._version = preferences.version
+            await line.write(self._text("preferences", preferences.as_dict()))
         await self._replay(line, opening)
 
     def _place_in(self, visit: Visit) -> Cursor:
@@ -252,6 +264,7 @@ class Stream(Reader):
         self._cursor = Cursor(opening.replay.cursor)
         if not self._synced:
             self._synced = True
+            self._version = max(self._version, opening.visit.subscriber.preferences.version)
             told = synced(opening.visit, opening.replay, opening.counts)
             await line.write(self._text("synced", told))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -12,13 +13,22 @@ from notifier.core.models import Cursor, Preferences, Principal
 from notifier.core.ports import Authenticator
 from notifier.core.types import TypeCatalogue
 from notifier.core.views import Visit, hidden_from
-from notifier.errors import RequestError
+from notifier.errors import RequestError, StoreUnavailable
 from notifier.realtime.ahead import Ahead
 from notifier.realtime.hiding import Hiding
 from notifier.realtime.hub import Hub
 from notifier.realtime.messages import NAMESPACE
 from notifier.realtime.rooms import Rooms
 from notifier.realtime.sessions import Session, Sessions
+
+logger = logging.getLogger(__name__)
+
+LOOKED_UP_TOGETHER = 50
+"""Users of whom something was lost: there may be many after an outage of Redis, and who arrives
+meanwhile must not wait for them all."""
+
+RETRY_SECONDS = 1.0
+"""Until a store that was not available is asked for them again."""
 
 
 class _Settled(NamedTuple):
@@ -59,6 +69,8 @@ class Following:
         self._feed = feed
         self._authenticator = authenticator
         self._types = types
+        self._untold: set[str] = set()
+        self._looking_up: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
@@ -134,9 +146,40 @@ class Following:
 
     def keep_up_soon(self, session: Session, **options: Any) -> None:
         """Follow in a while, without making anybody wait."""
-        task = asyncio.get_running_loop().create_task(self.keep_up(session, **options))
+        self._spawn(self.keep_up(session, **options))
+
+    def look_up_soon(self, user: str) -> None:
+        """Have all connections of the user follow, a few users at a time."""
+        self._untold.add(user)
+        if self._looking_up is None or self._looking_up.done():
+            self._looking_up = self._spawn(self._look_up_untold())
+
+    async def _look_up_untold(self) -> None:
+        while self._untold:
+            count = min(LOOKED_UP_TOGETHER, len(self._untold))
+            users = [self._untold.pop() for _ in range(count)]
+            sessions = [session for user in users for session in self._sessions.of(user)]
+            await asyncio.gather(*map(self._look_up, sessions))
+
+    async def _look_up(self, session: Session) -> None:
+        known = session.preferences.version
+        try:
+            await self.follow(session)
+            if session.preferences.version > known:
+                self._sessions.tell(session, "preferences", session.preferences.as_dict())
+        except StoreUnavailable:  # for all of them, and they must not all be sent away
+            await asyncio.sleep(RETRY_SECONDS)
+            self._untold.add(session.user)
+        except RequestError as error:
+            self._sessions.close(session, error.code)
+        except Exception:  # the others must still be looked up
+            logger.exception("a user could not be looked up")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def apply_preferences(self, session: Session, preferences: Preferences) -> None:
         """Hide from now on what these preferences hide, unless there are newer ones."""

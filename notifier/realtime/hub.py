@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from notifier.core.models import Entry, Revocation, follows, now_ms
+from notifier.core.models import Entry, Revocation, Standing, follows, now_ms
 from notifier.core.ports import Log
 from notifier.core.validity import REVOKED
 from notifier.errors import Overloaded, StoreUnavailable
@@ -63,6 +63,11 @@ class Sink(Protocol):
     def restrict(self, user: str, revocation: Revocation) -> None:
         """End every local connection of the user whose token is revoked, take from the others the
         roles that they have lost. Repeating it changes nothing."""
+        ...
+
+    def compare(self, user: str, standing: Standing) -> None:
+        """Look the user up anew for every local connection that does not stand where the store
+        says. It may be called for thousands at once."""
         ...
 
 

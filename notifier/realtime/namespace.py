@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from notifier.core.feed import Feed, synced
-from notifier.core.models import Entry, Preferences, Principal, Revocation
+from notifier.core.models import Entry, Preferences, Principal, Revocation, Standing
 from notifier.core.ports import Authenticator
 from notifier.core.types import TypeCatalogue
 from notifier.core.validity import REVOKED, remaining
@@ -182,3 +182,8 @@ class NotificationsNamespace:
             else:
                 if left != session.principal:
                     self._following.keep_up_soon(session)
+
+    def compare(self, user: str, standing: Standing) -> None:
+        """Have the user's connections follow what the store has, in their turn, if they do not."""
+        if any(session.differs(standing) for session in self._sessions.of(user)):
+            self._following.look_up_soon(user)

@@ -7,7 +7,17 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from notifier.core.models import Cursor, Entry, Hidden, Preferences, Principal, Ref, now_ms
+from notifier.core.models import (
+    Cursor,
+    Entry,
+    Hidden,
+    Preferences,
+    Principal,
+    Ref,
+    Standing,
+    now_ms,
+    topics_among,
+)
 from notifier.core.validity import REVOKED
 from notifier.core.views import Visit
 from notifier.realtime.messages import NAMESPACE, shown, told
@@ -44,6 +54,12 @@ class Session:
     @property
     def user(self) -> str:
         return self.principal.id
+
+    def differs(self, standing: Standing) -> bool:
+        """Whether something of its user has not been heard of here. Who is only arriving is not
+        behind: the user is read once everything that changes is heard of."""
+        is_behind = self.preferences.version < standing.version
+        return self.live and (is_behind or topics_among(self.audiences) != standing.topics)
 
     def may_see(self, entry: Entry) -> bool:
         """Whether its user may still be shown what was on its way here."""
@@ -95,6 +111,10 @@ class Sessions:
     def send(self, session: Session, event: str, data: object) -> None:
         """Write an event, also while what comes live is held."""
         self._rooms.send_to(NAMESPACE, session.sid, told(event, data))
+
+    def tell(self, session: Session, event: str, data: object) -> None:
+        """Write an event behind what is held."""
+        self._rooms.send_to(NAMESPACE, session.sid, told(event, data), tag=event)
 
     async def show(self, session: Session, entries: Sequence[Entry]) -> None:
         """Write what is past, at the client's pace."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from notifier.core.feed import REPLAY_LIMIT
 from notifier.core.models import ADMIN, Cursor, Entry, Preferences, Principal
 from notifier.errors import StoreUnavailable
+from notifier.realtime import following
 from notifier.realtime.messages import NAMESPACE
 from tests.core.domain import counted
 from tests.realtime.engine.wire import Socket, until
@@ -686,6 +688,100 @@ async def test_quick_changes_of_a_subscription_end_as_the_last_one(site: Running
         for client in (phone, laptop):
             assert "topic:news" not in site.node.rooms.get_rooms(client.sid, NAMESPACE)
         assert site.node.hub.logs == 2
+
+
+async def compare(site: Running, *users: str) -> None:
+    """What happens by itself every 20 s."""
+    for user, standing in (await site.node.store.standings(users)).items():
+        for sink in site.node.hub.sinks:
+            sink.compare(user, standing)
+
+
+async def test_who_stands_where_the_store_says_is_not_looked_up(
+    site: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With topics and preferences as they are: mostly that is everybody."""
+    async with site.synced("ada") as ada:
+        await ada.call("subscribe_topic", {"topic": "news"})
+        await ada.call("set_preferences", {"sound": False})
+        await until(lambda: not site.node.namespace._following._tasks)
+        monkeypatch.setattr(site.node.feed, "visit", None)
+        await compare(site, "ada", "nobody")
+        assert not site.node.namespace._following._tasks
+
+
+async def test_who_is_looked_up_waits_for_a_store_that_is_away(
+    site: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is sent away: it would be everybody."""
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.01)
+    visit, failures = site.node.feed.visit, 3
+
+    async def failing(caller: Principal) -> Any:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise StoreUnavailable("away")
+        return await visit(caller)
+
+    async with site.synced("ada") as phone, site.synced("ada") as laptop:
+        await site.node.store.join_topic("ada", "news", 0)
+        monkeypatch.setattr(site.node.feed, "visit", failing)
+        await compare(site, "ada", "grace")
+        for client in (phone, laptop):
+            assert await client.until("state") == [{"joined": "topic:news=0"}]
+            assert client.got("goodbye") == []
+
+
+async def test_many_are_looked_up_a_few_at_a_time(
+    site: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a restart of Redis it is everybody, and the store has others to serve."""
+    monkeypatch.setattr(following, "LOOKED_UP_TOGETHER", 2)
+    visit = site.node.feed.visit
+    now: set[str] = set()
+    most = 0
+
+    async def counting(caller: Principal) -> Any:
+        nonlocal most
+        now.add(caller.id)
+        most = max(most, len(now))
+        visited = await visit(caller)
+        now.discard(caller.id)
+        return visited
+
+    users = [f"user{n}" for n in range(5)]
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(site.synced(user)) for user in users]
+        for user in users:
+            await site.node.store.join_topic(user, "news", 0)
+        monkeypatch.setattr(site.node.feed, "visit", counting)
+        await compare(site, *users)
+        for client in clients:
+            await client.until("state")
+    assert most == 2
+
+
+async def test_a_fault_with_one_user_does_not_leave_others_in_the_wrong_logs(
+    site: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few are looked up at a time."""
+    monkeypatch.setattr(following, "LOOKED_UP_TOGETHER", 1)
+    visit, failures = site.node.feed.visit, 1
+
+    async def failing(caller: Principal) -> Any:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise RuntimeError
+        return await visit(caller)
+
+    async with site.synced("ada") as ada, site.synced("grace") as grace:
+        for user in ("ada", "grace"):
+            await site.node.store.join_topic(user, "news", 0)
+        monkeypatch.setattr(site.node.feed, "visit", failing)
+        await compare(site, "ada", "grace")
+        await until(lambda: len(ada.got("state")) + len(grace.got("state")) == 1)
 
 
 # Tokens

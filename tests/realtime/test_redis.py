@@ -260,6 +260,34 @@ async def test_what_redis_lost_is_repaired_when_it_is_back(fragile: Pair, valkey
             assert contiguous(client, "user:ada")
 
 
+async def test_a_change_that_redis_lost_is_made_up_for(
+    nodes: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sockets and streams on the other node learn of it when it looks at all its users."""
+    monkeypatch.setattr(revalidation, "CHECK_SECONDS", 0.05)
+    channels, feed = nodes.a.node.channels, nodes.a.node.feed
+    assert channels is not None
+    url = f"{nodes.b.url}/v1/feed/stream"
+    changes = [
+        (feed.subscribe_topic, {"topic": "news"}, "state", {"joined": "topic:news=0"}),
+        (feed.unsubscribe_topic, {"topic": "news"}, "state", {"left": ["topic:news"]}),
+        (feed.set_preferences, {"sound": False}, "preferences", {"sound": False, "version": 1}),
+    ]
+    async with (
+        nodes.b.synced("ada") as ada,
+        open_stream(nodes.b.wire.http, url, token=token("ada")) as stream,
+    ):
+        await stream.expect("synced")
+        for change, args, event, told in changes:
+            with monkeypatch.context() as broken:
+                broken.setattr(channels, "send", lambda channel, _: channels._lose([channel]))
+                await change(Principal("ada"), args)
+            ada.events.clear()
+            nodes.b.node.hub.on_revoked("nobody")
+            assert (await ada.until(event))[0].items() >= told.items()
+            assert (await stream.expect(event)).data.items() >= told.items()
+
+
 async def test_a_frozen_redis_slows_nobody_down(fragile: Pair, valkey: Valkey) -> None:
     """Publishing never waits for it, connecting only a moment; nothing is lost."""
     async with fragile.a.synced("ada") as near, fragile.b.synced("ada") as far:

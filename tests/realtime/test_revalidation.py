@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from notifier.core.models import Entry, Revocation
+from notifier.core.models import Entry, Revocation, Standing
 from notifier.core.validity import REVOKED, Validity
 from notifier.errors import StoreUnavailable
 from notifier.realtime import revalidation
@@ -28,6 +28,7 @@ class Recorder:
     def __init__(self) -> None:
         self.restricted: list[tuple[str, Revocation]] = []
         self.told: list[str] = []
+        self.compared: list[tuple[str, Standing]] = []
 
     def deliver(self, entry: Entry) -> None:
         raise AssertionError("there is nothing to deliver")
@@ -37,6 +38,9 @@ class Recorder:
 
     def restrict(self, user: str, revocation: Revocation) -> None:
         self.restricted.append((user, revocation))
+
+    def compare(self, user: str, standing: Standing) -> None:
+        self.compared.append((user, standing))
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ def sink(hub: Hub) -> Recorder:
 @contextlib.asynccontextmanager
 async def watching(hub: Hub, store: SqliteStore) -> AsyncIterator[Validity]:
     validity = Validity(store, LocalBus(hub))
-    task = asyncio.create_task(Revalidation(hub, validity).run())
+    task = asyncio.create_task(Revalidation(hub, validity, store).run())
     await asyncio.sleep(0)
     yield validity
     task.cancel()
@@ -106,6 +110,26 @@ async def test_without_the_bus_all_local_users_are_checked(
         await until(lambda: len(sink.restricted) >= 2)
     assert set(map(str, sink.restricted)) == {str(("ada", Revocation(tokens=7)))}
     assert asked[0] == {"ada", "grace"}
+
+
+async def test_where_users_stand_is_compared_as_often(
+    hub: Hub, store: SqliteStore, sink: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Again and again, also after it has failed, whatever with."""
+    monkeypatch.setattr(revalidation, "CHECK_SECONDS", 0.02)
+    standings, failures = store.standings, [StoreUnavailable("Away."), OverflowError("Too large.")]
+
+    async def failing(users: Collection[str]) -> dict[str, Standing]:
+        if failures:
+            raise failures.pop()
+        return await standings(users)
+
+    monkeypatch.setattr(store, "standings", failing)
+    await store.join_topic("ada", "news", 0)
+    await hub.join(["user:ada", "everyone"])
+    async with watching(hub, store):
+        await until(lambda: len(sink.compared) >= 2)
+    assert sink.compared[:2] == [("ada", Standing(0, frozenset({"news"})))] * 2
 
 
 @pytest.mark.parametrize("failure", [StoreUnavailable("Away."), OverflowError("Too large.")])

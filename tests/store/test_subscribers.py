@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from notifier.core.models import Mark, Marks, Preferences, Ref, Subscriber, Watermark
+from notifier.core.models import Mark, Marks, Preferences, Ref, Standing, Subscriber, Watermark
 from notifier.core.ports import Store
 from notifier.errors import Conflict
 from tests.store.conftest import OpenNode
@@ -32,6 +32,22 @@ async def test_nobody_is_a_subscriber_before_the_first_visit(store: Store) -> No
     assert await store.subscriber("me") is None
     await store.raise_watermark("me", "seen", {"everyone": 5})
     assert await store.subscriber("me") is None
+
+
+async def test_many_can_be_asked_where_they_stand(store: Store) -> None:
+    """The version of their preferences and their topics; of strangers nothing is told."""
+    await store.welcome("me", {})
+    await store.set_preferences("me", Preferences(version=1))
+    for topic in ("news", "a.b"):
+        await store.join_topic("me", topic, 0)
+    await store.join_topic("expected", "news", 0)
+    await store.welcome("you", {})
+    assert await store.standings(["me", "you", "expected", "nobody", "$where"]) == {
+        "me": Standing(1, frozenset({"news", "a.b"})),
+        "you": Standing(0, frozenset()),
+        "expected": Standing(0, frozenset({"news"})),
+    }
+    assert await store.standings([]) == {}
 
 
 async def test_the_first_visit_sets_the_floors(store: Store) -> None:

@@ -19,6 +19,7 @@ from notifier.core.models.audiences import (
     is_name,
     kind_of,
     parse_audience,
+    topics_among,
 )
 from notifier.core.models.ends import Ends, Tail
 from notifier.core.models.entries import (
@@ -59,6 +60,7 @@ from notifier.core.models.subscribers import (
     Mark,
     Marks,
     Outline,
+    Standing,
     Subscriber,
     View,
     Watermark,
@@ -100,6 +102,7 @@ __all__ = [
     "Ref",
     "Revocation",
     "ServiceKey",
+    "Standing",
     "Subscriber",
     "Tail",
     "View",
@@ -118,5 +121,6 @@ __all__ = [
     "now_ms",
     "parse_audience",
     "rfc3339",
+    "topics_among",
     "zone",
 ]

@@ -59,6 +59,11 @@ def kind_of(audience: str) -> str:
     return audience.partition(":")[0]
 
 
+def topics_among(audiences: Iterable[str]) -> frozenset[str]:
+    """The names of the topics."""
+    return frozenset(a.removeprefix("topic:") for a in audiences if a.startswith("topic:"))
+
+
 class Ref(NamedTuple):
     """The place of an entry: its log and its number there. As text ``17@user:42``."""
 

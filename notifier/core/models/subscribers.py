@@ -49,6 +49,14 @@ Marks = Mapping[str, Mapping[int, Mark]]
 """Of one user: audience -> seq -> mark."""
 
 
+class Standing(NamedTuple):
+    """What decides over the logs of a user and over what is shown of them: the version of the
+    preferences, and the topics."""
+
+    version: int
+    topics: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """What is kept per user. Without an entry in ``watermarks`` a log is untouched.

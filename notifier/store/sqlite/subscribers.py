@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 import orjson
 
-from notifier.core.models import Mark, Marks, Preferences, Ref, Subscriber, Watermark
+from notifier.core.models import Mark, Marks, Preferences, Ref, Standing, Subscriber, Watermark
 from notifier.core.ports import WatermarkField
 from notifier.errors import Conflict
 from notifier.store.preferences import preferences_from, preferences_text
@@ -66,6 +67,12 @@ _MARK = """
         read = coalesce(excluded.read, read), dismissed = max(dismissed, excluded.dismissed)
 """
 
+_VERSIONS_OF = """
+    SELECT user, version FROM subscribers WHERE user IN (SELECT value FROM json_each(?))
+"""
+
+_TOPICS_OF = "SELECT user, topic FROM topics WHERE user IN (SELECT value FROM json_each(?))"
+
 _MARKS = "SELECT audience, seq, read, dismissed FROM marks WHERE user = ?"
 
 
@@ -77,6 +84,18 @@ class SqliteSubscribers:
 
     async def subscriber(self, user: str) -> Subscriber | None:
         return await self._database.read(lambda connection: _subscriber(connection, user))
+
+    async def standings(self, users: Collection[str]) -> dict[str, Standing]:
+        asked = orjson.dumps(list(users)).decode()
+
+        def work(connection: sqlite3.Connection) -> dict[str, Standing]:
+            topics: dict[str, set[str]] = defaultdict(set)
+            for user, topic in connection.execute(_TOPICS_OF, (asked,)):
+                topics[user].add(topic)
+            versions = connection.execute(_VERSIONS_OF, (asked,))
+            return {u: Standing(version, frozenset(topics[u])) for u, version in versions}
+
+        return await self._database.read(work)
 
     async def welcome(
         self, user: str, floors: Mapping[str, int], roles: Collection[str] = ()
