@@ -48,6 +48,7 @@ async def use_everything(store: Store, clock: Clock) -> set[str]:
     await recorder.welcome("me", zero)
     await recorder.set_roles("me", ["admin"])
     await recorder.subscriber("me")
+    await recorder.standings(["me", "you"])
     await recorder.set_preferences("me", Preferences(version=1))
     await recorder.join_topic("me", "news", 5)
     await recorder.join_topic("me", "news", 5)
