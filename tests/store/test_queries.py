@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -138,13 +139,11 @@ async def test_mongodb_scans_no_collection(empty_mongo_uri: str, clock: Clock) -
     """The plan of everything that the server was asked to do: by index only, and no sorting."""
     async with AsyncMongoClient[dict[str, Any]](empty_mongo_uri) as client:
         database = client.get_default_database()
-        await database.command({"profile": 2})
-        store = await open_store(empty_mongo_uri, clock=clock)
-        assert await use_everything(store, clock) == methods()
-        await store.close()
-        await database.command({"profile": 0})
-        operations = await database["system.profile"].find({"appName": "notifier"}).to_list()
-        await database.drop_collection("system.profile")
+        async with profiled(database) as profile:
+            store = await open_store(empty_mongo_uri, clock=clock)
+            assert await use_everything(store, clock) == methods()
+            await store.close()
+            operations = await profile.find({"appName": "notifier"}).to_list()
         planned = [op for op in operations if op["op"] not in ("insert", "command")]
         planned += [op for op in operations if "aggregate" in op["command"]]
         assert len(planned) > 30
@@ -159,6 +158,17 @@ async def test_mongodb_scans_no_collection(empty_mongo_uri: str, clock: Clock) -
                 assert stages
                 assert not stages & {"COLLSCAN", "SORT"}, operation["command"]
                 assert not set(_values(plan, "strategy")) & {"NestedLoopJoin", "HashJoin"}
+
+
+@asynccontextmanager
+async def profiled(database: Any) -> AsyncIterator[Any]:
+    """The collection of what the server does meanwhile. Other tests share the database."""
+    await database.command({"profile": 2})
+    try:
+        yield database["system.profile"]
+    finally:
+        await database.command({"profile": 0})
+        await database.drop_collection("system.profile")
 
 
 def _plan_is_indexed(operation: Mapping[str, Any]) -> bool:
