@@ -191,7 +191,7 @@ class RedisChannels:
             self.metrics.reconnects += 1
             self.send(self._own, b"")  # tells at once whether it is Redis that is away
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 2.0)
+            pause = min(pause * 2, 0.5)
 
     async def _listen(self, pubsub: Any) -> None:
         self._heard = set()
@@ -289,6 +289,7 @@ class RedisChannels:
                     logger.warning("cannot publish to Redis: %s", type(error).__name__)
                 self._sending_works = False
                 await asyncio.sleep(0.1)
+                self.send(self._own, b"")  # losses are told as soon as Redis takes this
             else:
                 self.metrics.sent += len(batch)
                 self._sending_works = True

@@ -32,7 +32,11 @@ async def stop(tasks: Iterable[asyncio.Task[Any]]) -> None:
 
 
 def connect(url: str, *, verify_tls: bool = True, **options: Any) -> aioredis.Redis:
-    """A Redis client that fails fast: callers here know better when to try again."""
+    """A Redis client that fails fast: callers here know better when to try again.
+
+    Without supported errors it does not even connect again on failure: in pub/sub two tasks share
+    a connection, and both would, one leaving the other's socket open and forgotten.
+    """
     if url.startswith("rediss:") and not verify_tls:
         # Managed Redis of the Heroku kind shows a self-signed certificate.
         options["ssl_cert_reqs"] = ssl.CERT_NONE
@@ -41,7 +45,7 @@ def connect(url: str, *, verify_tls: bool = True, **options: Any) -> aioredis.Re
         url,
         socket_connect_timeout=2.0,
         socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
+        retry=Retry(NoBackoff(), 0, supported_errors=()),
         **options,
     )
     return client

@@ -344,6 +344,21 @@ async def _send_through_resets(redis_url: str) -> None:
         await until(lambda: b"2" in ear.payloads("a"))
 
 
+async def test_one_connection_listens_however_it_was_lost(redis_url: str) -> None:
+    """Also when it was needed for reading and for wishes in the same moment."""
+    async with proxied(redis_url) as (line, url), listening(url) as ear:
+        for turns in range(20):
+            await ear.want(f"{turns}")
+            line.reset()
+            ear.channels.hear([ear.name(f"{turns} more")])
+            for _ in range(turns % 5):
+                await asyncio.sleep(0)
+            ear.channels.hear([ear.name(f"{turns} even more")])
+            await until(lambda: not ear.channels.healthy)
+            await until(lambda: ear.channels.healthy)
+        await until(lambda: len(line.links) <= 2)
+
+
 async def test_closing_without_redis_is_quick(valkey: Valkey) -> None:
     """A deploy does not wait for what cannot be sent."""
     ear = Ear(valkey.url, "x")
