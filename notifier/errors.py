@@ -10,6 +10,7 @@ NotifierError
     ├── Forbidden           403  valid credentials that do not allow this
     ├── NotFound            404  it does not exist, or belongs to somebody else
     ├── Conflict            409  the idempotency key was used with another body
+    │   └── IdTaken         409  the id is that of another publisher's notification
     ├── TooLarge            413  send less
     ├── RateLimited         429  wait ``retry_after`` seconds
     ├── UnknownEvent        404  no such Socket.IO event
@@ -131,6 +132,20 @@ class Conflict(RequestError):
     code = "conflict"
     status = 409
     title = "The idempotency key was used with another body"
+
+
+class IdTaken(Conflict):
+    """The id was used by another publisher. Only who names ids can meet it: over a queue."""
+
+    title = "The id was used by another publisher"
+
+    def __init__(
+        self,
+        detail: str = "The id belongs to a notification of another publisher.",
+        *,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
 
 
 class TooLarge(RequestError):

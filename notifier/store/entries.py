@@ -20,7 +20,7 @@ from notifier.core.models import (
     encode_content,
     first_seq,
 )
-from notifier.errors import Conflict, NotFound
+from notifier.errors import NotFound
 
 KEY_LIFE = 86_400_000
 """Milliseconds that an idempotency key is remembered: a day, as long as any sane retry goes on."""
@@ -54,11 +54,6 @@ def stays_until(notification: Notification, *, keyed: bool) -> int:
     if keyed:
         kept = max(kept, notification.created_at + KEY_LIFE)
     return kept + EXPIRY_GRACE
-
-
-def taken() -> Conflict:
-    """Why a notification is refused whose id another publisher has used in one of its logs."""
-    return Conflict("The id belongs to a notification of another publisher.")
 
 
 class Withdrawing(NamedTuple):

@@ -697,6 +697,22 @@ async def compare(site: Running, *users: str) -> None:
             sink.compare(user, standing)
 
 
+def fail_visits(
+    site: Running, monkeypatch: pytest.MonkeyPatch, error: Exception, *, times: int
+) -> None:
+    """From now on, the first so many readings of a user fail."""
+    visit, failures = site.node.feed.visit, times
+
+    async def failing(caller: Principal) -> Any:
+        nonlocal failures
+        failures -= 1
+        if failures >= 0:
+            raise error
+        return await visit(caller)
+
+    monkeypatch.setattr(site.node.feed, "visit", failing)
+
+
 async def test_who_stands_where_the_store_says_is_not_looked_up(
     site: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -715,18 +731,9 @@ async def test_who_is_looked_up_waits_for_a_store_that_is_away(
 ) -> None:
     """Nobody is sent away: it would be everybody."""
     monkeypatch.setattr(following, "RETRY_SECONDS", 0.01)
-    visit, failures = site.node.feed.visit, 3
-
-    async def failing(caller: Principal) -> Any:
-        nonlocal failures
-        failures -= 1
-        if failures >= 0:
-            raise StoreUnavailable("away")
-        return await visit(caller)
-
     async with site.synced("ada") as phone, site.synced("ada") as laptop:
         await site.node.store.join_topic("ada", "news", 0)
-        monkeypatch.setattr(site.node.feed, "visit", failing)
+        fail_visits(site, monkeypatch, StoreUnavailable("away"), times=3)
         await compare(site, "ada", "grace")
         for client in (phone, laptop):
             assert await client.until("state") == [{"joined": "topic:news=0"}]
@@ -767,19 +774,10 @@ async def test_a_fault_with_one_user_does_not_leave_others_in_the_wrong_logs(
 ) -> None:
     """However few are looked up at a time."""
     monkeypatch.setattr(following, "LOOKED_UP_TOGETHER", 1)
-    visit, failures = site.node.feed.visit, 1
-
-    async def failing(caller: Principal) -> Any:
-        nonlocal failures
-        failures -= 1
-        if failures >= 0:
-            raise RuntimeError
-        return await visit(caller)
-
     async with site.synced("ada") as ada, site.synced("grace") as grace:
         for user in ("ada", "grace"):
             await site.node.store.join_topic(user, "news", 0)
-        monkeypatch.setattr(site.node.feed, "visit", failing)
+        fail_visits(site, monkeypatch, RuntimeError(), times=1)
         await compare(site, "ada", "grace")
         await until(lambda: len(ada.got("state")) + len(grace.got("state")) == 1)
 

@@ -11,7 +11,7 @@ from notifier.core.models import IdempotencyKey, Publication, Receipt
 from notifier.core.models.jobs import Job
 from notifier.core.orders import Order
 from notifier.core.ports import Store
-from notifier.errors import Conflict, NotFound
+from notifier.errors import IdTaken, NotFound
 
 KIND = "publish"
 
@@ -44,13 +44,13 @@ class Schedule:
     async def resume(self, order: Order, at: int) -> None:
         """See to it that the order has a job, unless it has had one.
 
-        Raises ``Conflict`` if that is of another publisher.
+        Raises ``IdTaken`` if that is of another publisher.
         """
         data = {"order": order.as_dict(), "kept_until": self._clock() + KEPT}
         if not await self._store.add_jobs([Job(_id(order.id), at, data)]):
             there = await self._store.job(_id(order.id))
             if there is not None and there.data["order"]["publisher"] != order.publisher:
-                raise Conflict("The id belongs to a notification of another publisher.")
+                raise IdTaken
 
     async def cancel(self, notification_id: str, owner: str | None) -> bool:
         """Cancel what waits. False: there is nothing to cancel, withdraw what was delivered.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pymongo.asynchronous.collection import AsyncCollection
 
 from notifier.core.models import Entry, IdempotencyKey, Notification, Publication, Receipt
-from notifier.store.entries import taken
+from notifier.errors import IdTaken
 from notifier.store.mongo.database import Document, available
 from notifier.store.mongo.documents import entry_from, entry_id
 
@@ -63,7 +63,7 @@ class Draft:
     def find(self, entry: Entry) -> None:
         """An entry of this notification is in its log already. Somebody else's is not ours."""
         if entry.notification.publisher != self.notifications[entry.audience].publisher:
-            self.refusal = taken()
+            self.refusal = IdTaken()
         self.landed[entry.audience] = entry
 
     def outcome(self, failure: Exception | None) -> Receipt | Exception:

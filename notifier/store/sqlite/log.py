@@ -26,8 +26,8 @@ from notifier.core.models import (
     Ref,
     View,
 )
-from notifier.errors import Conflict
-from notifier.store.entries import KEY_LIFE, Head, Withdrawing, by_log, stays_until, taken
+from notifier.errors import Conflict, IdTaken
+from notifier.store.entries import KEY_LIFE, Head, Withdrawing, by_log, stays_until
 from notifier.store.sqlite.database import Database
 
 _VISIBLE = """
@@ -229,7 +229,7 @@ def _append(connection: sqlite3.Connection, publication: Publication, now: int) 
     there = _places(connection, notification.id)
     own = notification.publisher
     if any(there[a].notification.publisher != own for a in publication.audiences if a in there):
-        raise taken()
+        raise IdTaken
     if key is not None:
         record = (key.publisher, key.key, key.fingerprint, notification.id, now + KEY_LIFE)
         connection.execute(_KEEP_KEY, record)
