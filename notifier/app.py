@@ -67,6 +67,10 @@ KEEPALIVE_SECONDS = 95.0
 """Idle HTTP connections are kept for longer than routers of the Heroku kind keep theirs (90 s), so
 that it is never us who close one that is about to be used."""
 
+MAX_HEAD_LINE = 16_384
+"""Bytes of a request's address, and of each header: the cursor of a user with a hundred topics is
+longer than the 8 KiB that aiohttp takes. As much as config/nginx.conf lets through."""
+
 
 class Node:
     """One process of Notifier. Built by ``open_node``; ``app`` is what aiohttp serves."""
@@ -332,6 +336,8 @@ async def serve(config: Config, *, ready: Callable[[str], None]) -> None:
             keepalive_timeout=KEEPALIVE_SECONDS,
             shutdown_timeout=2.0,
             handler_cancellation=True,
+            max_line_size=MAX_HEAD_LINE,
+            max_field_size=MAX_HEAD_LINE,
         )
         await runner.setup()
         try:

@@ -15,8 +15,8 @@ from structlog.typing import Processor
 
 from notifier.settings import LogConfig
 
-TALKATIVE = ("engineio", "socketio", "aiohttp.access")
-"""Loggers of libraries that would write packets or addresses with tickets at level info."""
+TALKATIVE = ("engineio", "socketio", "aiohttp.access", "pymongo")
+"""Loggers of libraries that would write packets, commands or addresses with tickets."""
 
 SILENT = ("aio_pika", "aiormq")
 """Loggers of libraries that write a trace for each try to reach a broker. What is wrong with it we

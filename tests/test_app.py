@@ -228,3 +228,17 @@ async def test_without_the_store_nothing_is_accepted_and_nobody_is_cut_off(mongo
 
 async def ready(site: Running) -> bool:
     return await readiness(site.url) == 200
+
+
+async def test_the_cursor_of_many_topics_passes(start_notifier: StartNotifier) -> None:
+    """Streams and polls carry it in their address."""
+    server = await start_notifier(NOTIFIER_JWT_SECRET=SECRET)
+    since = ";".join(f"topic:{number:0>100}=0" for number in range(100))
+    assert len(since) > 8_190
+    headers = {"Authorization": f"Bearer {token('ada')}"}
+    query = {"since": since, "wait": "0"}
+    async with (
+        aiohttp.ClientSession(server.url, headers=headers) as session,
+        session.get("/v1/feed/poll", params=query) as response,
+    ):
+        assert response.status == 200, await response.text()

@@ -72,7 +72,9 @@ def test_the_level_is_kept() -> None:
     assert [json.loads(line)["event"] for line in lines] == ["yes"]
 
 
-@pytest.mark.parametrize("name", ["engineio.server", "socketio.server", "aiohttp.access"])
+@pytest.mark.parametrize(
+    "name", ["engineio.server", "socketio.server", "aiohttp.access", "pymongo.command"]
+)
 def test_libraries_do_not_log_packets(name: str) -> None:
     """Loggers that would write payloads or tickets stay silent below a warning."""
     assert logged(f"logging.getLogger({name!r}).info('payload')", level="debug") == []

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import aiohttp
 import click
@@ -48,7 +49,8 @@ async def send_one(address: str, bearer: Bearer, notification: Mapping[str, Any]
     """Publish and return what to tell. Raises ``Refused`` or ``Unreachable``."""
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         post = _Post(session, address, bearer)
-        answer = await post.send("v1/notifications", orjson.dumps(notification))
+        key = f"send-{uuid4().hex}"  # a store that fails over may have it and not say so
+        answer = await post.send("v1/notifications", orjson.dumps(notification), key=key)
     if "deliver_at" in answer:
         return f"Scheduled {answer['id']} for {answer['deliver_at']}"
     entries = ", ".join(str(entry["id"]) for entry in answer["entries"])

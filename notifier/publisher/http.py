@@ -81,8 +81,10 @@ class HttpSender:
             if not refused:
                 return [str(result["id"]) for result in results]
             lasting = [error for error in refused if error.retry_after is None]
-            if lasting or time.monotonic() > until:
-                raise (lasting or refused)[0]
+            if lasting:
+                raise lasting[0]
+            if time.monotonic() + pause > until:
+                raise _unavailable(refused[0])
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
@@ -96,9 +98,12 @@ class HttpSender:
             try:
                 return await self._ask(method, path, body, key)
             except RequestError as error:
-                if error.retry_after is None or time.monotonic() + pause > until:
+                if error.retry_after is None:
                     raise
-                await asyncio.sleep(max(pause, error.retry_after))
+                wait = max(pause, error.retry_after)
+                if time.monotonic() + wait > until:
+                    raise _unavailable(error) from None
+                await asyncio.sleep(wait)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _ask(
@@ -137,6 +142,13 @@ def _batches(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _unavailable(error: RequestError) -> QueueUnavailable:
+    """What patience ends with, whatever it was that could have passed."""
+    if isinstance(error, QueueUnavailable):
+        return error
+    return QueueUnavailable(error.detail, retry_after=error.retry_after)
 
 
 def _problem(status: int, retry_after: str | None, answer: Mapping[str, Any]) -> RequestError:

@@ -116,18 +116,22 @@ class RedisSender:
 
     async def _drain(self) -> None:
         pause = PAUSE_SECONDS
-        while self._queue:
-            batch = self._next()
-            try:
-                await self._execute(batch)
-            except FAILURES as error:
-                self._give_up(error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            else:
-                self._take_out(len(batch))
-                pause = PAUSE_SECONDS
-        self._draining = None
+        try:
+            while self._queue:
+                batch = self._next()
+                try:
+                    await self._execute(batch)
+                except FAILURES as error:
+                    self._give_up(error, hopeless=isinstance(error, _HOPELESS))
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                else:
+                    self._take_out(len(batch))
+                    pause = PAUSE_SECONDS
+        except Exception as error:  # such as for an option in the address that Redis has not
+            self._give_up(error, hopeless=True)
+        finally:
+            self._draining = None
 
     def _next(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -159,10 +163,10 @@ class RedisSender:
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: Exception, *, hopeless: bool) -> None:
         """Refuse those that have waited long enough; it is not known whether Redis has them."""
         now = time.monotonic()
-        while self._queue and (isinstance(error, _HOPELESS) or self._queue[0].until <= now):
+        while self._queue and (hopeless or self._queue[0].until <= now):
             answer = self._queue[0].answer
             if not answer.done():
                 answer.set_exception(_unavailable(error))

@@ -36,8 +36,11 @@ class QueueNames:
         return f"{self._prefix}:outcomes:{(UUID(notification_id).int >> 80) // _HOUR}"
 
     def key(self, by: str, key: str) -> str:
-        """What a service has published under an idempotency key: id and fingerprint."""
-        return f"{self._prefix}:key:{by}:{key}"
+        """What a service has published under an idempotency key: id and fingerprint.
+
+        The space keeps two services apart: no name has one.
+        """
+        return f"{self._prefix}:key:{by} {key}"
 
 
 def id_bytes(notification_id: str) -> bytes:

@@ -175,3 +175,7 @@ async def test_reduced_motion_is_respected(open_demo: OpenDemo) -> None:
     await expect(toast).to_have_count(1)
     duration = await toast.evaluate("(element) => getComputedStyle(element).animationDuration")
     assert duration in ("1ms", "0.001s")
+    repeated = await toast.evaluate(
+        "(element) => getComputedStyle(element).animationIterationCount"
+    )
+    assert repeated == "1"

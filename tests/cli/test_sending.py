@@ -11,9 +11,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from notifier.cli.sending import send_one
+from notifier.core.credentials import create_service_key
+from notifier.core.models import PUBLISH, Publication, Receipt
+from notifier.errors import StoreUnavailable
 from tests.cli.command_line import CommandLine
 from tests.cli.reader import titles
 from tests.conftest import StartNotifier
+from tests.queue.site import stored
+from tests.realtime.nodes import running
 from tests.servers import REPOSITORY, NotifierProcess, clean_environment, free_port, until
 
 
@@ -121,3 +127,26 @@ async def count_published(node: NotifierProcess) -> int:
         text = await answer.text()
     [line] = [x for x in text.splitlines() if x.startswith("notifier_publisher_published_total ")]
     return int(float(line.split()[1]))
+
+
+async def test_what_a_failing_store_has_taken_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that could not tell whether it has it is asked again under the same key."""
+    async with running(tmp_path) as site:
+        append, calls = site.node.store.append, 0
+
+        async def unsure(publication: Publication) -> Receipt:
+            nonlocal calls
+            calls += 1
+            receipt = await append(publication)
+            if calls == 1:
+                raise StoreUnavailable("It took too long.", retry_after=0.01)
+            return receipt
+
+        monkeypatch.setattr(site.node.store, "append", unsure)
+        key, text = create_service_key("shop", [PUBLISH], 0)
+        await site.node.store.add_key(key)
+        await send_one(site.url, lambda: text, {"to": "user:ada", "title": "Once"})
+        assert calls == 2
+        assert await stored(site, "user:ada") == ["Once"]

@@ -10,13 +10,14 @@ import pytest
 
 from notifier import Publisher, SyncPublisher
 from notifier.core.credentials import create_service_key
-from notifier.core.models import PUBLISH
+from notifier.core.models import PUBLISH, Publication, Receipt
 from notifier.errors import (
     Conflict,
     Forbidden,
     InvalidRequest,
     NotFound,
     QueueUnavailable,
+    StoreUnavailable,
     Unauthenticated,
 )
 from tests.queue.site import stored, titled
@@ -100,6 +101,25 @@ async def test_patience_ends_when_nobody_answers() -> None:
         with pytest.raises(QueueUnavailable) as caught:
             await publisher.publish("user:ada", "Hello")
     assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("asked_for", [None, 3600.0])
+async def test_patience_ends_when_the_store_is_away(
+    node: Running, monkeypatch: pytest.MonkeyPatch, count: int, asked_for: float | None
+) -> None:
+    """With that error as well, and no later because the server asks to come back in an hour."""
+
+    async def away(publication: Publication) -> Receipt:
+        raise StoreUnavailable("The store is away.", retry_after=asked_for)
+
+    monkeypatch.setattr(node.node.store, "append", away)
+    async with (
+        Publisher(node.url, key=await make_key(node, PUBLISH), patience=0.3) as publisher,
+        asyncio.timeout(20),
+    ):
+        with pytest.raises(QueueUnavailable, match="The store is away"):
+            await publisher.publish_many([{"to": "user:ada", "title": t} for t in titled(count)])
 
 
 async def test_services_without_asyncio_do_the_same(node: Running) -> None:

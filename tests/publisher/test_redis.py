@@ -239,3 +239,22 @@ async def test_a_refused_password_is_told_without_waiting(redis_url: str) -> Non
     async with Publisher(url, patience=600) as publisher:
         with pytest.raises(QueueUnavailable):
             await publisher.publish("user:ada", "Hello")
+
+
+async def test_an_option_that_does_not_exist_is_told(redis_url: str) -> None:
+    """Of each call, at once; nobody waits for ever, however many there are."""
+    async with Publisher(f"{redis_url}?unheard_of=1") as publisher:
+        for _ in range(2):
+            calls = [publisher.publish("user:ada", "Hello") for _ in range(3)]
+            failures = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 10)
+            assert [type(failure) for failure in failures] == [QueueUnavailable] * 3
+
+
+async def test_the_keys_of_two_services_are_apart(
+    redis_url: str, channel: str, queue: Queue
+) -> None:
+    """Also when the name of one and a key of the other could be read as either."""
+    for name, key in (("shop", "eu:17"), ("shop:eu", "17")):
+        async with Publisher(redis_url, channel=channel, name=name) as publisher:
+            await publisher.publish("user:ada", name, idempotency_key=key)
+    assert await queue.titles() == ["shop", "shop:eu"]

@@ -154,7 +154,11 @@ export class Connection {
 
   #refused(error: NotifierError): void {
     if (!this.#wanted) return;
-    if (!REFUSED_FOR_GOOD.has(error.code)) return this.#retry(error.retryAfter);
+    if (!REFUSED_FOR_GOOD.has(error.code)) {
+      // The server may stay away for longer than the new token is valid.
+      this.#renewedToken = false;
+      return this.#retry(error.retryAfter);
+    }
     this.tokens.forget();
     if (error.code === "forbidden" || this.#renewedToken || !this.tokens.renewable) {
       // What this one may not do, another tab of the user may.

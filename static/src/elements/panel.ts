@@ -209,7 +209,7 @@ export class Panel {
   }
 
   #key(event: KeyboardEvent): void {
-    if (this.#preferences) return;
+    if (this.#preferences || isEditable(event.composedPath()[0])) return;
     const index = this.#window.indexOf(this.#active);
     if (event.key === "Delete" && index >= 0) {
       const row = this.#rows[index];
@@ -250,4 +250,9 @@ export class Panel {
 function withDivider(items: readonly Item[], fresh: ReadonlySet<string>): readonly Row[] {
   const index = items.findIndex((item) => !fresh.has(item.notification_id));
   return index > 0 ? [...items.slice(0, index), EARLIER, ...items.slice(index)] : items;
+}
+
+/** An application may put a field into a card. */
+function isEditable(target: EventTarget | undefined): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches("input, textarea, select"));
 }

@@ -100,6 +100,19 @@ test.each(["expired", "unauthenticated"])("after %s one new token is tried, then
   expect([connection.state, script.attempts]).toEqual(["unauthenticated", 2]);
 });
 
+test("an outage may last longer than several tokens", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(1);
+  const source = vi.fn().mockResolvedValueOnce("first").mockResolvedValueOnce("second").mockResolvedValueOnce("third");
+  const connection = connect(source);
+  await settle();
+  for (const code of ["expired", "store_unavailable", "expired"]) {
+    refuse(code);
+    await vi.advanceTimersByTimeAsync(120_000);
+  }
+  expect(script.opened.at(-1)).toEqual({ token: "third" });
+  expect(connection.state).not.toBe("unauthenticated");
+});
+
 test("after a sign-in the application connects with a token that was not refused", async () => {
   const source = vi.fn().mockResolvedValueOnce("old").mockResolvedValueOnce("new").mockResolvedValueOnce("signed-in");
   const connection = connect(source);

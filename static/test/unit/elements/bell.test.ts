@@ -163,6 +163,17 @@ test("arrow keys, Home and End move between cards; Delete dismisses and focus go
   expect([focused(), cards().length]).toEqual(["Title of 1@user:42", 2]);
 });
 
+test("keys in a field that the application puts into a card are its own", async () => {
+  now = await stage(three());
+  await now.bell.show();
+  await settle();
+  const field = document.createElement("input");
+  now.inBell(".panel").append(field);
+  const key = new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, composed: true, cancelable: true });
+  field.dispatchEvent(key);
+  expect(key.defaultPrevented).toBe(false);
+});
+
 test("Escape closes the panel and gives the focus back to the bell", async () => {
   now = await stage(three());
   await now.bell.show();
