@@ -143,9 +143,12 @@ export class Connection {
 
   async #renewToken(): Promise<void> {
     if (!this.tokens.renewable) return;
-    this.tokens.forget();
     try {
-      await this.request("refresh_token", { token: await this.tokens.current() });
+      const old = await this.tokens.current();
+      this.tokens.forget();
+      const token = await this.tokens.current();
+      // The server would say at once that the old one ends soon, and we would ask again, for ever.
+      if (token !== old) await this.request("refresh_token", { token });
     } catch {
       // The server closes the connection when the old token ends; the next attempt fetches another.
       this.tokens.forget();

@@ -8,11 +8,8 @@ export class Alerts {
   show(item: Item): void {
     if (document.visibilityState === "visible" || !("Notification" in globalThis)) return;
     if (Notification.permission !== "granted") return;
-    const alert = new Notification(item.title, {
-      tag: item.notification_id,
-      requireInteraction: true,
-      ...(item.body ? { body: item.body } : {}),
-    });
+    const alert = notificationOf(item);
+    if (!alert) return;
     alert.onclick = () => {
       window.focus();
       this.#close(item.notification_id);
@@ -27,8 +24,26 @@ export class Alerts {
     }
   }
 
+  /** Closes all: they are of a user who may be gone. */
+  clear(): void {
+    for (const id of [...this.#shown.keys()]) this.#close(id);
+  }
+
   #close(id: string): void {
     this.#shown.get(id)?.alert.close();
     this.#shown.delete(id);
+  }
+}
+
+/** Undefined where only service workers may show them, as on Android. */
+function notificationOf(item: Item): Notification | undefined {
+  try {
+    return new Notification(item.title, {
+      tag: item.notification_id,
+      requireInteraction: true,
+      ...(item.body ? { body: item.body } : {}),
+    });
+  } catch {
+    return undefined;
   }
 }

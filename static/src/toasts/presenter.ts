@@ -64,6 +64,7 @@ export class Presenter {
     for (const end of this.#endings) end();
     this.#queue.clear();
     this.#sound.stop();
+    this.#alerts.clear();
   }
 
   #arrive(item: Item): void {

@@ -141,6 +141,16 @@ test("a token about to expire is replaced on the open connection", async () => {
   expect(script.attempts).toBe(1);
 });
 
+test("a token about to expire is not sent again", async () => {
+  const source = vi.fn().mockResolvedValue("the same");
+  connect(source);
+  await script.online("");
+  script.send("auth_expiring", { expires_in: 30 });
+  await settle();
+  expect(source).toHaveBeenCalledTimes(2);
+  expect(script.names()).not.toContain("refresh_token");
+});
+
 test("a disconnected client stays away, and comes back when told", async () => {
   const connection = connect();
   await script.online("");

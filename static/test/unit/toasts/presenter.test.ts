@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
 import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
 import type { LinkFactory } from "../../../src/links/link.ts";
@@ -82,24 +82,53 @@ test("an inbox that is loaded anew does not take criticals away before it is the
   expect(presenter.critical.length).toBe(1);
 });
 
-test("a hidden page shows what is critical through the browser, and closes it when it is dealt with", () => {
+describe("a hidden page", () => {
   const close = vi.fn();
-  const shown: unknown[] = [];
-  class BrowserNotification {
-    static permission = "granted";
-    close = close;
-    constructor(title: string, options: NotificationOptions) {
-      shown.push([title, options.tag, options.body]);
+  const create = vi.fn();
+
+  beforeEach(() => {
+    class BrowserNotification {
+      static permission = "granted";
+      close = close;
+      constructor(title: string, options: NotificationOptions) {
+        create(title, options.tag, options.body);
+      }
     }
+    vi.stubGlobal("Notification", BrowserNotification);
+    vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
+  });
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+    close.mockReset();
+    create.mockReset();
+  });
+
+  function ring(): void {
+    script.send("notification", entry("2@user:42", { priority: "critical", title: "Fire", body: "Leave" }));
   }
-  vi.stubGlobal("Notification", BrowserNotification);
-  const visibility = vi.spyOn(document, "visibilityState", "get").mockReturnValue("hidden");
-  script.send("notification", entry("2@user:42", { priority: "critical", title: "Fire", body: "Leave" }));
-  script.send("notification", entry("3@user:42"));
-  expect(shown).toEqual([["Fire", "n2", "Leave"]]);
-  script.send("state", { read: ["2@user:42"] });
-  expect(close).toHaveBeenCalledTimes(1);
-  visibility.mockRestore();
+
+  test("shows what is critical through the browser, and closes it when it is dealt with", () => {
+    ring();
+    script.send("notification", entry("3@user:42"));
+    expect(create.mock.calls).toEqual([["Fire", "n2", "Leave"]]);
+    script.send("state", { read: ["2@user:42"] });
+    expect(close).toHaveBeenCalledTimes(1);
+  });
+
+  test("closes it when its user is gone", () => {
+    ring();
+    presenter.stop();
+    expect(close).toHaveBeenCalledTimes(1);
+  });
+
+  test("goes on where only service workers may show notifications", () => {
+    create.mockImplementation(() => {
+      throw new TypeError("Illegal constructor");
+    });
+    ring();
+    expect(presenter.critical.length).toBe(1);
+  });
 });
 
 function present(presents: boolean): void {
