@@ -116,22 +116,18 @@ class RedisSender:
 
     async def _drain(self) -> None:
         pause = PAUSE_SECONDS
-        try:
-            while self._queue:
-                batch = self._next()
-                try:
-                    await self._execute(batch)
-                except FAILURES as error:
-                    self._give_up(error, hopeless=isinstance(error, _HOPELESS))
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-                else:
-                    self._take_out(len(batch))
-                    pause = PAUSE_SECONDS
-        except Exception as error:  # such as for an option in the address that Redis has not
-            self._give_up(error, hopeless=True)
-        finally:
-            self._draining = None
+        while self._queue:
+            batch = self._next()
+            try:
+                await self._execute(batch)
+            except Exception as error:  # nobody may wait for ever, whatever it is
+                self._give_up(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            else:
+                self._take_out(len(batch))
+                pause = PAUSE_SECONDS
+        self._draining = None
 
     def _next(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -163,8 +159,13 @@ class RedisSender:
                 if not waiting.answer.done():
                     waiting.answer.set_result(answer)
 
-    def _give_up(self, error: Exception, *, hopeless: bool) -> None:
-        """Refuse those that have waited long enough; it is not known whether Redis has them."""
+    def _give_up(self, error: Exception) -> None:
+        """Refuse those that have waited long enough; it is not known whether Redis has them.
+
+        All, when waiting does not help: it is no failure of Redis, but an option in its address
+        that does not exist, say.
+        """
+        hopeless = isinstance(error, _HOPELESS) or not isinstance(error, FAILURES)
         now = time.monotonic()
         while self._queue and (hopeless or self._queue[0].until <= now):
             answer = self._queue[0].answer
