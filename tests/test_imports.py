@@ -39,7 +39,7 @@ LAYERS: dict[str, set[str]] = {
     "realtime": {"redis", "core", "errors"},
     "queue": {"redis", "core", "errors"},
     "publisher": {"queue", "redis", "core", "errors"},
-    "redis": set(),
+    "redis": {"errors"},
     "store": {"core", "errors"},
     "core": {"errors"},
     "errors": set(),

@@ -166,6 +166,10 @@ def _check(url: str, name: str, key: str | None) -> None:
         problems.append("name: must be 1 to 128 printable characters without white space")
     if problems:
         raise ConfigurationError(problems)
+    if not url.startswith("http"):
+        from notifier.redis.client import connect
+
+        connect(url, setting="url")
 
 
 def _sender(

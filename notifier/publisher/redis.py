@@ -162,8 +162,7 @@ class RedisSender:
     def _give_up(self, error: Exception) -> None:
         """Refuse those that have waited long enough; it is not known whether Redis has them.
 
-        All, when waiting does not help: it is no failure of Redis, but an option in its address
-        that does not exist, say.
+        All, when waiting does not help: it is no failure of Redis.
         """
         hopeless = isinstance(error, _HOPELESS) or not isinstance(error, FAILURES)
         now = time.monotonic()

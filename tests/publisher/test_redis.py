@@ -68,8 +68,9 @@ async def shop(redis_url: str, channel: str) -> AsyncIterator[Publisher]:
         ("amqp://x", {}, "url"),
         ("https://notifier.example", {}, "key"),
         ("redis://x", {"name": "two words"}, "name"),
+        ("redis://x?unheard_of=1", {}, "url"),
     ],
-    ids=["no such way", "no key", "no name"],
+    ids=["no such way", "no key", "no name", "no such option"],
 )
 def test_wrong_settings_are_told_at_once(url: str, options: dict[str, Any], told: str) -> None:
     """Not at the first notification."""
@@ -241,9 +242,9 @@ async def test_a_refused_password_is_told_without_waiting(redis_url: str) -> Non
             await publisher.publish("user:ada", "Hello")
 
 
-async def test_an_option_that_does_not_exist_is_told(redis_url: str) -> None:
-    """Of each call, at once; nobody waits for ever, however many there are."""
-    async with Publisher(f"{redis_url}?unheard_of=1") as publisher:
+async def test_what_waiting_does_not_help_is_told_at_once(redis_url: str) -> None:
+    """Of each call; nobody waits for ever, however many there are."""
+    async with Publisher(f"{redis_url}?encoding=unheard_of") as publisher:
         for _ in range(2):
             calls = [publisher.publish("user:ada", "Hello") for _ in range(3)]
             failures = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 10)
