@@ -57,6 +57,13 @@ Text = Annotated[str, forms.String(required=True)]
 OptionalText = Annotated[str | None, forms.String(required=True, allow_none=True)]
 Flag = Annotated[bool, forms.Boolean(required=True)]
 Count = Annotated[int, _Whole(required=True, validate=Range(min=0))]
+Bound = Annotated[
+    int,
+    _Whole(
+        required=True,
+        validate=Range(min=1, error="Must be at least 1: it cannot be switched off."),
+    ),
+]
 Name = Annotated[str, forms.String(required=True, validate=Regexp(r"[\w.-]{1,64}\Z"))]
 Seconds = Annotated[float, forms.Float(required=True, validate=Range(min=0, min_inclusive=False))]
 
@@ -130,16 +137,16 @@ class AuthConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitsConfig:
-    """What one client, user or address may use. 0: no limit."""
+    """What one client, user or address may use. 0: no limit; a bound of memory there is always."""
 
     connections: Count
     connections_per_user: Count
     connections_per_address: Count
     connects_per_address: Count
     packets_per_second: Count
-    max_packet: Count
-    outbox_bytes: Count
-    outbox_seconds: Count
+    max_packet: Bound
+    outbox_bytes: Bound
+    outbox_seconds: Bound
     publishes_per_second: Count
     batched_per_second: Count
     requests_per_minute: Count

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
 
+from notifier.app import open_node
 from notifier.config import MADE_SECRET, load_config
 from notifier.core.types import TypeCatalogue
 from notifier.errors import ConfigurationError
 from notifier.resources import config_folder
+from notifier.settings import LimitsConfig
 
 SECRET = "0123456789abcdef0123456789abcdef"
 PRODUCTION = {
@@ -275,6 +278,27 @@ def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
     problem = only_problem({name: value})
     assert problem.startswith(f"{name}: ")
     assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize("key", ["max_packet", "outbox_bytes", "outbox_seconds"])
+def test_what_bounds_memory_cannot_be_switched_off(key: str) -> None:
+    """Unlike the other limits: a node would not start with it, or not end for it."""
+    name = f"NOTIFIER_LIMITS__{key}".upper()
+    assert only_problem({name: "0"}) == f"{name}: Must be at least 1: it cannot be switched off."
+
+
+def test_every_other_limit_can_be_switched_off(tmp_path: Path) -> None:
+    """And a node starts with it."""
+    others = {entry.name for entry in fields(LimitsConfig)}
+    others -= {"max_packet", "outbox_bytes", "outbox_seconds"}
+    given = {f"NOTIFIER_LIMITS__{name}".upper(): "0" for name in others}
+    config = load_config({**given, "NOTIFIER_STORE": f"sqlite:///{tmp_path}/x.db"})
+
+    async def start() -> None:
+        async with open_node(config):
+            pass
+
+    asyncio.run(start())
 
 
 def test_a_fraction_in_a_file_is_not_cut_off(files: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import socket
 from typing import Self
 
@@ -30,7 +29,7 @@ HEADERS = {
 class Line:
     """An answer that has begun, of the type ``text/event-stream``.
 
-    ``patience`` is in seconds; 0: without end.
+    ``patience`` is in seconds.
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Line:
     ) -> None:
         self.response = response
         self._transport = transport
-        self._patience = patience or math.inf
+        self._patience = patience
         self._written = 0
         # What was seen at the last change, and when that was.
         self._gone_out = 0

@@ -55,7 +55,7 @@ _LONGEST_TIMER = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """What may wait for one reader: bytes, and seconds without any progress. 0: no limit."""
+    """What may wait for one reader: bytes, and seconds without any progress."""
 
     bytes: int = 1_048_576
     seconds: float = 10.0

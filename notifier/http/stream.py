@@ -187,7 +187,7 @@ class Stream(Reader):
         self._waiting += len(event.block)
         self._wake.set()
         # A task that sleeps takes it in the next turn of the loop, however much comes in this one.
-        if self.limits.bytes and self._waiting > self.limits.bytes and not self._idle:
+        if self._waiting > self.limits.bytes and not self._idle:
             self.end("slow_reader")
 
     def _cut(self) -> None:
