@@ -5,6 +5,7 @@ Beside the type of a setting stands the form in which files and environment vari
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -47,10 +48,24 @@ def _origin() -> forms.String:
     return forms.String(validate=is_origin)
 
 
-def _without_credentials(url: str) -> str:
-    """Scheme, hosts and path. Options are left out as well: some of them are secrets."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+_HOST = re.compile(r"([\w.%-]*|\[[\w.:%]+\])(:\d+)?")
+
+
+def without_credentials(url: str) -> str:
+    """Scheme, hosts and path, as an address may be shown; dots where it is not clear what is what.
+
+    Passwords are seldom encoded as they ought to be: all up to the last @ is left out, and what
+    follows must look like hosts. The options are left out as well, as some of them are secrets; an
+    @ among them may still belong to the password.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        return url
+    place, *options = re.split(r"[?#]", rest, maxsplit=1)
+    place = place.rpartition("@")[2]
+    hosts = place.partition("/")[0].split(",")
+    clear = all(_HOST.fullmatch(host) for host in hosts) and "@" not in "".join(options)
+    return f"{scheme}://{place if clear else '...'}"
 
 
 Text = Annotated[str, forms.String(required=True)]
@@ -91,7 +106,7 @@ class StoreConfig:
     @property
     def place(self) -> str:
         """The address as it may be shown."""
-        return _without_credentials(self.url)
+        return without_credentials(self.url)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +120,7 @@ class RedisConfig:
     @property
     def place(self) -> str | None:
         """The address as it may be shown."""
-        return _without_credentials(self.url) if self.url else None
+        return without_credentials(self.url) if self.url else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +133,7 @@ class AmqpConfig:
     @property
     def place(self) -> str | None:
         """The address as it may be shown."""
-        return _without_credentials(self.url) if self.url else None
+        return without_credentials(self.url) if self.url else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +143,16 @@ class AuthConfig:
     secrets: Annotated[tuple[str, ...], forms.List(forms.String(), required=True)] = field(
         repr=False
     )
-    jwks_url: Annotated[str | None, _url("https", "http")]
+    jwks_url: Annotated[str | None, _url("https", "http")] = field(repr=False)
     issuer: OptionalText
     audience: OptionalText
     leeway_seconds: Count
     max_token_lifetime: Count
+
+    @property
+    def jwks_place(self) -> str | None:
+        """The address as it may be shown."""
+        return without_credentials(self.jwks_url) if self.jwks_url else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

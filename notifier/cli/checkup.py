@@ -28,7 +28,7 @@ def describe(config: Config) -> Iterator[str]:
     yield f"redis        {config.redis.place or 'none: one node, in-process bus'}"
     yield f"rabbitmq     {config.amqp.place or 'none'}"
     yield f"secrets      {len(config.auth.secrets)}"
-    yield f"jwks         {config.auth.jwks_url or 'none'}"
+    yield f"jwks         {config.auth.jwks_place or 'none'}"
     yield f"retention    {config.retention.days} days"
     yield f"types        {', '.join(sorted(config.catalogue))}"
     yield f"demo         {'on' if config.demo.enabled else 'off'}"

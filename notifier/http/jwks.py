@@ -40,7 +40,7 @@ class JsonWebKeys:
     def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises ``ConfigurationError`` unless the address is https, or http on this machine."""
         if not _is_trustworthy(url):
-            raise ConfigurationError([f"The JWKS address {url} must be https (or loopback)."])
+            raise ConfigurationError(["NOTIFIER_JWKS_URL: must be https, or http on this machine"])
         self._url = url
         self._clock = clock
         self._keys: list[jwt.PyJWK] | None = None
