@@ -23,6 +23,21 @@ SILENT = ("aio_pika", "aiormq")
 tell ourselves, once."""
 
 
+def _without_request(record: logging.LogRecord) -> bool:
+    """Whether to log what aiohttp's server tells: of a request that cannot be read, for debugging
+    and without its text. Strangers could fill the log with traces, and clients with their secrets.
+
+    What is wrong with a request aiohttp says in exceptions of its own; others are errors of ours.
+    """
+    kind = record.exc_info[0] if record.exc_info else None
+    if kind is None or not kind.__module__.startswith("aiohttp."):
+        return True
+    record.msg, record.args = f"{record.getMessage()} ({kind.__name__})", None
+    record.exc_info = None
+    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+
+
 def configure_log(config: LogConfig) -> None:
     """Send everything that is logged in this process to standard error, from now on."""
     handler = logging.StreamHandler(sys.stderr)
@@ -41,6 +56,7 @@ def configure_log(config: LogConfig) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(config.level.upper())
+    logging.getLogger("aiohttp.server").addFilter(_without_request)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in SILENT:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.servers import PATIENCE, REPOSITORY
+from tests.servers import PATIENCE, REPOSITORY, NotifierProcess
 
 
 def logged(statement: str, *, level: str = "info", format: str = "json") -> list[str]:
@@ -78,3 +80,45 @@ def test_the_level_is_kept() -> None:
 def test_libraries_do_not_log_packets(name: str) -> None:
     """Loggers that would write payloads or tickets stay silent below a warning."""
     assert logged(f"logging.getLogger({name!r}).info('payload')", level="debug") == []
+
+
+UNREADABLE = [
+    b"GET /?token=SECRET HTTP/9.9.9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nAuth orization: SECRET\r\n\r\n",
+    b"GET / HTTP/1.1\r\nCookie: SECRET" + b"x" * 20_000 + b"\r\n\r\n",
+    b"GET http://host:SECRET/ HTTP/1.1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: host\r\nTransfer-Encoding: chunked\r\n\r\nSECRET\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Encoding: deflate\r\nContent-Length: 6\r\n\r\nSECRET",
+]
+
+
+@pytest.mark.parametrize(("level", "lines"), [("info", 0), ("debug", len(UNREADABLE))])
+async def test_a_request_that_cannot_be_read_is_no_event(
+    tmp_path: Path, level: str, lines: int
+) -> None:
+    """Anybody may send as many as they like: a line in debugging, never a trace or its text."""
+    node = NotifierProcess(tmp_path, {"NOTIFIER_LOG__LEVEL": level})
+    await node.start()
+    try:
+        for request in UNREADABLE:
+            reader, writer = await asyncio.open_connection("127.0.0.1", node.port)
+            writer.write(request)
+            assert await asyncio.wait_for(reader.readline(), PATIENCE)
+            writer.close()
+    finally:
+        await node.stop()
+    assert "SECRET" not in node.output
+    assert "Traceback" not in node.output
+    assert node.output.count("[aiohttp.server]") == lines
+
+
+def test_what_the_server_fails_at_is_logged() -> None:
+    """An error that is ours comes with its trace."""
+    [line] = logged(
+        "try:\n    1 / 0\n"
+        "except Exception:\n"
+        "    logging.getLogger('aiohttp.server').exception('Error handling request')"
+    )
+    entry = json.loads(line)
+    assert entry["level"] == "error"
+    assert entry["exception"][0]["exc_type"] == "ZeroDivisionError"
