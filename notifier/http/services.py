@@ -28,9 +28,9 @@ Check = Callable[[], Awaitable[None]]
 class Services:
     """The parts of a node as HTTP sees them.
 
-    ``origins`` are the foreign origins whose pages may call ``/v1``; ``*`` stands for all. The
-    limits are per caller, that of failures per ``peer`` and minute, those of the ``outbox`` per
-    stream; 0 switches one off. Without ``client_folder`` the client is not built.
+    ``allows`` tells whether the page that a request comes from may call ``/v1``. The limits are
+    per caller, that of failures per ``peer`` and minute, and 0 switches one off; those of the
+    ``outbox`` are per stream. Without ``client_folder`` the client is not built.
     """
 
     feed: Feed
@@ -42,7 +42,7 @@ class Services:
     tickets: Tickets
     validity: Validity
     peer: Peer
-    origins: frozenset[str] = frozenset()
+    allows: Callable[[web.Request], bool]
     requests_per_minute: int = 300
     publishes_per_second: int = 200
     batched_per_second: int = 2_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aiohttp import WSServerHandshakeError
 
 from tests.http.client import Api
 from tests.http.conftest import OpenApi, OpenNode
@@ -67,6 +68,25 @@ async def test_the_servers_own_pages_may_call(api: Api) -> None:
     assert (await api("GET", "/v1/types", user="ada", headers=from_page(own))).status == 200
     headers = {"Host": "notify.example", **from_page("https://notify.example")}
     assert (await api("GET", "/v1/types", user="ada", headers=headers)).status == 200
+
+
+@pytest.mark.parametrize("transport", ["polling", "websocket"])
+async def test_sockets_are_for_the_same_pages(api: Api, transport: str) -> None:
+    """The server's own and the listed ones may connect, and no others."""
+    own = str(api.client.make_url("/").origin())
+    pages = [own, OURS, "https://evil.example"]
+    assert [await shakes_hands(api, transport, page) for page in pages] == [True, True, False]
+
+
+async def shakes_hands(api: Api, transport: str, origin: str) -> bool:
+    path = f"/socket.io/?EIO=4&transport={transport}"
+    if transport == "polling":
+        return (await api("GET", path, headers=from_page(origin))).status == 200
+    try:
+        async with api.client.ws_connect(path, headers=from_page(origin)) as socket:
+            return (await socket.receive_str()).startswith("0{")
+    except WSServerHandshakeError:
+        return False
 
 
 async def test_without_an_origin_it_is_no_page(api: Api) -> None:

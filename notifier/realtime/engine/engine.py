@@ -23,7 +23,7 @@ from .gateway import Gateway
 from .options import EngineOptions
 from .packets import MESSAGE, Frame
 from .pulse import Pulse
-from .requests import client_address
+from .requests import client_address, origin_allowed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -168,6 +168,10 @@ class Engine:
     def peer(self, request: web.Request) -> str:
         """What the client of a request is counted as: its address, of IPv6 its network."""
         return site(client_address(request, self.options.trusted_hops))
+
+    def allows(self, request: web.Request) -> bool:
+        """Whether the page that a request comes from, if from one, may call this server."""
+        return origin_allowed(request, self.options)
 
     def generate_id(self) -> str:
         """A new session id: 120 random bits."""

@@ -17,10 +17,10 @@ class EngineOptions:
     """How an engine behaves. Times are in seconds, sizes in bytes; a cap of 0 is off.
 
     Heartbeats are those of Node's server (25 s and 20 s: hosts of the Heroku kind cut a
-    connection that is silent for 55 s). `origins` lists the accepted values of the Origin header;
-    None accepts the same origin only, `"*"` any. A request without that header is not from a
+    connection that is silent for 55 s). `origins` lists the accepted values of the Origin header
+    besides the server's own; `"*"` stands for any. A request without that header is not from a
     browser and passes. `trusted_hops` is the number of proxies in front that append to
-    X-Forwarded-For.
+    X-Forwarded-For; with one, X-Forwarded-Host is believed too.
 
     A ValueError names everything that is wrong.
     """
@@ -29,7 +29,7 @@ class EngineOptions:
     ping_timeout: float = 20.0
     max_payload: int = 1_000_000
     transports: tuple[str, ...] = TRANSPORTS
-    origins: Collection[str] | None = None
+    origins: Collection[str] = ()
     trusted_hops: int = 0
 
     upgrade_timeout: float = 10.0
@@ -79,5 +79,5 @@ class EngineOptions:
         if not self.transports or set(self.transports) - set(TRANSPORTS):
             problems.append(f"transports must be some of {', '.join(TRANSPORTS)}")
         if isinstance(self.origins, str) and self.origins != ANY_ORIGIN:
-            problems.append('origins must be a collection of origins, None or "*"')
+            problems.append('origins must be a collection of origins or "*"')
         return problems

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -61,13 +62,15 @@ def client_address(request: web.Request, trusted_hops: int) -> str:
 
 
 def origin_allowed(request: web.Request, options: EngineOptions) -> bool:
-    """True if the request's origin may use this engine; without an Origin header it may."""
+    """True if the request comes from a page of a listed origin or of this server, or of none.
+
+    Own is decided by the host alone: behind a proxy that ends TLS the scheme is not known here.
+    """
     origin = request.headers.get("Origin")
-    if origin is None or options.origins == ANY_ORIGIN:
+    if origin is None or options.origins == ANY_ORIGIN or origin in options.origins:
         return True
-    if options.origins is None:
-        return origin == _own_origin(request, options.trusted_hops)
-    return origin in options.origins
+    own = _place_of(f"http://{_own_host(request, options.trusted_hops)}")
+    return own is not None and _place_of(origin) == own
 
 
 def cors_headers(request: web.Request) -> dict[str, str]:
@@ -89,9 +92,18 @@ def cors_headers(request: web.Request) -> dict[str, str]:
     return headers
 
 
-def _own_origin(request: web.Request, trusted_hops: int) -> str:
-    scheme, host = request.scheme, request.host
-    if trusted_hops:
-        scheme = request.headers.get("X-Forwarded-Proto", scheme)
-        host = request.headers.get("X-Forwarded-Host", host)
-    return f"{scheme}://{host}"
+def _own_host(request: web.Request, trusted_hops: int) -> str:
+    forwarded = request.headers.get("X-Forwarded-Host") if trusted_hops else None
+    return forwarded or request.host
+
+
+def _place_of(origin: str) -> tuple[str, int | None] | None:
+    """Host and port, without those that a scheme stands for; None if it is no origin of a page."""
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return None
+    return parts.hostname, None if port in (80, 443) else port

@@ -40,29 +40,33 @@ def test_client_address(hops: int, forwarded: str | None, address: str) -> None:
 @pytest.mark.parametrize(
     ("origins", "origin", "allowed"),
     [
-        (None, None, True),
-        (None, "http://push.example", True),
-        (None, "https://push.example", False),
-        (None, "http://push.example.evil.example", False),
-        (None, "null", False),
+        ([], None, True),
+        ([], "http://push.example", True),
+        ([], "https://push.example", True),
+        ([], "http://push.example:8080", False),
+        ([], "http://push.example.evil.example", False),
+        ([], "capacitor://push.example", False),
+        ([], "http://[push.example", False),
+        ([], "null", False),
+        ([], "", False),
         (["https://app.example"], None, True),
         (["https://app.example"], "https://app.example", True),
         (["https://app.example"], "https://app.example:8443", False),
-        (["https://app.example"], "http://push.example", False),
-        ([], "http://push.example", False),
+        (["https://app.example"], "http://app.example", False),
+        (["https://app.example"], "http://push.example", True),
         ("*", "https://anybody.example", True),
     ],
 )
 def test_origin(origins: Any, origin: str | None, allowed: bool) -> None:
-    """Only listed origins pass, exactly; None means the same origin, `*` any."""
+    """Listed origins pass, exactly, and the server's own, by its host; `*` means any."""
     headers = {} if origin is None else {"Origin": origin}
     options = EngineOptions(origins=origins)
     assert requests.origin_allowed(request(headers), options) is allowed
 
 
 def test_own_origin_behind_a_proxy() -> None:
-    """Behind a trusted proxy the own origin is what the proxy was asked for."""
-    headers = {"Origin": "https://push.example", "X-Forwarded-Proto": "https"}
+    """Behind a trusted proxy the own host is the one that the proxy was asked for."""
+    headers = {"Origin": "https://site.example", "X-Forwarded-Host": "site.example"}
     assert requests.origin_allowed(request(headers), EngineOptions(trusted_hops=1))
     assert not requests.origin_allowed(request(headers), EngineOptions())
 
