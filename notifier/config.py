@@ -233,6 +233,13 @@ def _unfit_for_production(
     auth, server, store = sections["auth"], sections["server"], sections["store"]
     if auth.get("secrets") == () and auth.get("jwks_url", "") is None:
         yield "NOTIFIER_JWT_SECRET or NOTIFIER_JWKS_URL: production needs one of them"
+    names_audience = auth.get("audience", "") is not None or auth.get("any_audience")
+    if auth.get("jwks_url") and not names_audience:
+        yield (
+            "NOTIFIER_JWT_AUDIENCE: production needs it with NOTIFIER_JWKS_URL, as a provider "
+            "signs tokens for other applications too; set it, or NOTIFIER_AUTH__ANY_AUDIENCE=true "
+            "if those are to be believed"
+        )
     if any(len(secret.encode()) < MIN_SECRET for secret in auth.get("secrets", ())):
         yield f"NOTIFIER_JWT_SECRET: production needs secrets of at least {MIN_SECRET} bytes"
     if server.get("allowed_origins") == ():

@@ -146,6 +146,7 @@ class AuthConfig:
     jwks_url: Annotated[str | None, _url("https", "http")] = field(repr=False)
     issuer: OptionalText
     audience: OptionalText
+    any_audience: Flag
     leeway_seconds: Count
     max_token_lifetime: Count
 

@@ -321,9 +321,18 @@ def test_production_needs_a_secret_or_a_jwks_url() -> None:
     """Nobody else's tokens can be checked with a made secret; with a JWKS URL none is needed."""
     without = {k: v for k, v in PRODUCTION.items() if k != "NOTIFIER_JWT_SECRET"}
     assert only_problem(without).startswith("NOTIFIER_JWT_SECRET or NOTIFIER_JWKS_URL: ")
-    config = load_config(without | {"NOTIFIER_JWKS_URL": "https://id.example/keys"})
-    assert config.auth.secrets == ()
+    provider = {"NOTIFIER_JWKS_URL": "https://id.example/keys", "NOTIFIER_JWT_AUDIENCE": "app"}
+    assert load_config(without | provider).auth.secrets == ()
     assert not MADE_SECRET.exists()
+
+
+def test_production_needs_the_audience_of_a_providers_tokens() -> None:
+    """Or every user of every application that shares the provider could come in."""
+    given = PRODUCTION | {"NOTIFIER_JWKS_URL": "https://id.example/keys"}
+    assert only_problem(given).startswith("NOTIFIER_JWT_AUDIENCE: ")
+    load_config(given | {"NOTIFIER_JWT_AUDIENCE": "app"})
+    load_config(given | {"NOTIFIER_AUTH__ANY_AUDIENCE": "true"})
+    load_config(given | {"NOTIFIER_ENV": "development"})
 
 
 def test_production_refuses_a_short_secret() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Iterator
 from redis.exceptions import RedisError
 
 from notifier.config import Config
-from notifier.errors import ConfigurationError, NotifierError, QueueUnavailable, Unauthenticated
+from notifier.errors import ConfigurationError, NotifierError, QueueUnavailable
 from notifier.http.jwks import JsonWebKeys
 from notifier.redis.client import connect
 from notifier.resources import client_folder
@@ -89,8 +89,6 @@ async def _reach_rabbitmq(config: Config) -> None:
 async def _reach_jwks(config: Config) -> None:
     if config.auth.jwks_url is None:
         return
-    keys = JsonWebKeys(config.auth.jwks_url)
-    try:
-        await keys.find("", "RS256")
-    except Unauthenticated:
-        return  # the keys came; none has this id, as expected
+    if not await JsonWebKeys(config.auth.jwks_url).count():
+        problem = "NOTIFIER_JWKS_URL: no key there can be used: RSA (2048 bits or more), EC (P-256)"
+        raise ConfigurationError([problem])

@@ -54,6 +54,13 @@ class JsonWebKeys:
             self._refreshing.cancel()
             await asyncio.gather(self._refreshing, return_exceptions=True)
 
+    async def count(self) -> int:
+        """How many keys can be used. Raises ``Overloaded`` when they cannot be had."""
+        await self._refresh()
+        if self._keys is None:
+            raise _unavailable()
+        return len(self._keys)
+
     async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK:
         """The key with this id for this algorithm.
 
@@ -67,7 +74,7 @@ class JsonWebKeys:
             await self._refresh()
             key = self._known(kid, algorithm)
         if self._keys is None:
-            raise Overloaded("The keys that verify tokens cannot be had now.", retry_after=COOLDOWN)
+            raise _unavailable()
         if key is None:
             raise Unauthenticated("The token is signed with an unknown key.")
         return key
@@ -117,6 +124,10 @@ class JsonWebKeys:
                 if len(body) > MAX_BYTES:
                     raise ValueError("too long")
             return bytes(body)
+
+
+def _unavailable() -> Overloaded:
+    return Overloaded("The keys that verify tokens cannot be had now.", retry_after=COOLDOWN)
 
 
 def _is_trustworthy(url: str) -> bool:

@@ -62,6 +62,7 @@ async def test_without_a_shared_secret_there_are_no_tokens(notifier: CommandLine
         *("token", "ada"),
         NOTIFIER_ENV="production",
         NOTIFIER_JWKS_URL="https://id.example/keys",
+        NOTIFIER_JWT_AUDIENCE="app",
         NOTIFIER_ALLOWED_ORIGINS="https://app.example",
     )
     assert outcome.status == 1

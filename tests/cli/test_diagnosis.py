@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
 from tests.cli.command_line import CommandLine
 from tests.cli.reader import titles
 from tests.servers import Mongod, NotifierProcess, Valkey, free_port
@@ -38,6 +43,24 @@ async def test_check_tells_every_problem(notifier: CommandLine) -> None:
         assert f"Problem: {part}: " in outcome.errors
     assert "hunter2" not in outcome.output + outcome.errors
     assert "Traceback" not in outcome.errors
+
+
+async def test_check_looks_for_a_key_that_can_be_used(notifier: CommandLine) -> None:
+    """An address that answers with none lets nobody in."""
+    keys = [{"kty": "oct", "k": "c2VjcmV0"}]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"keys": keys})
+
+    app = web.Application()
+    app.router.add_get("/keys", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        url = str(server.make_url("/keys"))
+        outcome = await notifier("check", NOTIFIER_JWKS_URL=url)
+        assert (outcome.status, "jwks: NOTIFIER_JWKS_URL: no key" in outcome.errors) == (1, True)
+        public = ec.generate_private_key(ec.SECP256R1()).public_key()
+        keys.append(ECAlgorithm.to_jwk(public, as_dict=True))
+        assert (await notifier("check", NOTIFIER_JWKS_URL=url)).status == 0
 
 
 async def test_check_lists_wrong_settings(notifier: CommandLine) -> None:
