@@ -22,20 +22,23 @@ local record, kept = ARGV[1], ARGV[3]
 if record ~= '' then
   local first = redis.call('GET', KEYS[3])
   if first then return first end
-  redis.call('SET', KEYS[3], record, 'EX', kept)
 end
 {_LANES}
 local priority = ARGV[4]
 if not lanes[priority] then priority = redis.call('HGET', KEYS[2], ARGV[5]) end
 if not lanes[priority] then priority = '{Priority.NORMAL}' end
-if redis.call('HSETNX', KEYS[1], ARGV[2], 'queued:' .. priority) == 1 then
-  redis.call('EXPIRE', KEYS[1], kept)
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
   redis.call('XADD', lanes[priority], '*', unpack(ARGV, 6))
+  redis.call('HSET', KEYS[1], ARGV[2], 'queued:' .. priority)
+  redis.call('EXPIRE', KEYS[1], kept)
 end
+if record ~= '' then redis.call('SET', KEYS[3], record, 'EX', kept) end
 return ''
 """
 """KEYS: outcomes, types, idempotency key, streams. ARGV: record of the key or nothing, id, seconds
-to keep, priority, type, fields of the message. Answers an earlier record of the key, or nothing."""
+to keep, priority, type, fields of the message. Answers an earlier record of the key, or nothing.
+
+Queued first, then told: Redis takes nothing back when a later command of a script fails."""
 
 WITHDRAW = f"""
 {_LANES}

@@ -33,6 +33,7 @@ class Queue:
     """What stands in the streams of one channel."""
 
     def __init__(self, url: str, channel: str) -> None:
+        self.url = url
         self.names = QueueNames(channel)
         self.redis: Any = aioredis.Redis.from_url(url)
 
@@ -259,3 +260,31 @@ async def test_the_keys_of_two_services_are_apart(
         async with Publisher(redis_url, channel=channel, name=name) as publisher:
             await publisher.publish("user:ada", name, idempotency_key=key)
     assert await queue.titles() == ["shop", "shop:eu"]
+
+
+async def test_a_full_redis_keeps_nothing_of_what_it_refuses(valkey: Valkey, channel: str) -> None:
+    """The same key is accepted once there is room."""
+    redis: Any = aioredis.Redis.from_url(valkey.url)
+    patient = Publisher(valkey.url, channel=channel, patience=0.5)
+    async with patient, redis:
+        await redis.config_set("maxmemory", "1")
+        with pytest.raises(QueueUnavailable):
+            await patient.publish("user:ada", "Hello", idempotency_key="order-17")
+        assert await redis.keys(f"{channel}:*") == []
+        await redis.config_set("maxmemory", "0")
+        await patient.publish("user:ada", "Hello", idempotency_key="order-17")
+        assert await redis.xlen(QueueNames(channel).lanes[Priority.NORMAL]) == 1
+
+
+async def test_a_key_is_kept_only_of_what_is_queued(channel: str, queue: Queue) -> None:
+    """Whatever keeps the stream from taking it: the same key is accepted afterwards."""
+    stream = queue.names.lanes[Priority.NORMAL]
+    await queue.redis.set(stream, "no stream")
+    patient = Publisher(queue.url, channel=channel, patience=0.5)
+    async with patient:
+        with pytest.raises(QueueUnavailable):
+            await patient.publish("user:ada", "Hello", idempotency_key="order-17")
+        assert await queue.redis.keys(f"{channel}:*") == [stream.encode()]
+        await queue.redis.delete(stream)
+        await patient.publish("user:ada", "Hello", idempotency_key="order-17")
+    assert await queue.titles() == ["Hello"]
