@@ -32,7 +32,7 @@ def keys() -> None:
 
 
 @keys.command("create")
-@click.argument("name")
+@click.argument("name", type=Name())
 @click.option(
     "--scope", "scopes", multiple=True, default=[PUBLISH], show_default=True, help=SCOPE_HELP
 )

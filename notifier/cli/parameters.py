@@ -31,7 +31,7 @@ class Duration(click.ParamType[int]):
 
 
 class Name(click.ParamType[str]):
-    """What can name a user or a role."""
+    """What can name a user, a role or a service."""
 
     name = "name"
 

@@ -69,6 +69,15 @@ async def test_without_a_shared_secret_there_are_no_tokens(notifier: CommandLine
     assert "no shared secret" in outcome.errors
 
 
+@pytest.mark.parametrize("name", ["two words", "", "line\nbreak", "\x1b[31mred", "x" * 129])
+async def test_a_service_needs_a_name_that_can_be_read(notifier: CommandLine, name: str) -> None:
+    """As over the queue: it stands in lists, logs and idempotency keys. Nothing is made."""
+    outcome = await notifier("keys", "create", name)
+    assert outcome.status == 2
+    assert "printable characters without white space" in outcome.errors
+    assert (await notifier("keys", "list")).output == ""
+
+
 async def test_a_key_can_be_made_used_listed_and_revoked(
     node: NotifierProcess, at_node: CommandLine
 ) -> None:

@@ -38,7 +38,7 @@ MAX_SEQ = 2**53 - 1
 
 
 def is_name(text: str) -> bool:
-    """Whether ``text`` can name a user, a role or a topic."""
+    """Whether ``text`` can name a user, a role, a topic or a service."""
     return _NAME.fullmatch(text) is not None and text.isprintable()
 
 
