@@ -65,6 +65,8 @@ class ChannelMetrics:
     """Of these, in a form that no node sends."""
 
     lost: int = 0
+    """Without the heartbeats, which nobody else would have heard."""
+
     reconnects: int = 0
 
 
@@ -298,9 +300,11 @@ class RedisChannels:
                     self._emptied.set()
 
     def _lose(self, channels: Sequence[str]) -> None:
-        self.metrics.lost += len(channels)
+        """Count and remember them, but those that were meant for this node alone."""
+        missed = [channel for channel in channels if channel != self._own]
+        self.metrics.lost += len(missed)
         if len(self._lost) < LOST_CHANNELS:
-            self._lost.update(channels)
+            self._lost.update(missed)
 
     def _tell_losses(self) -> None:
         lost, self._lost = self._lost, set()
