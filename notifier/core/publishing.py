@@ -203,11 +203,15 @@ def _require(decision: policy.Decision) -> None:
 def _key(text: str | None, body: object, caller: Principal) -> IdempotencyKey | None:
     if text is None:
         return None
-    if not _KEY.fullmatch(text):
-        message = "Must be 1 to 255 visible ASCII characters."
-        raise InvalidRequest({"Idempotency-Key": [message]})
+    check_key(text, "Idempotency-Key")
     canonical = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return IdempotencyKey(caller.publisher, text, hashlib.sha256(canonical).hexdigest())
+
+
+def check_key(text: object, field: str) -> None:
+    """Raise ``InvalidRequest`` for that field if this is no idempotency key."""
+    if not isinstance(text, str) or not _KEY.fullmatch(text):
+        raise InvalidRequest({field: ["Must be 1 to 255 visible ASCII characters."]})
 
 
 def _uuid(text: str) -> str:

@@ -81,6 +81,12 @@ class NotificationSchema(PlainSchema):
     )
 
 
+class BatchedSchema(NotificationSchema):
+    """A notification as it stands in a batch."""
+
+    idempotency_key = fields.String(allow_none=True)
+
+
 class BatchSchema(Schema):
     """Notifications, each to be checked by itself."""
 
@@ -222,6 +228,7 @@ class RevokeSchema(Schema):
 
 
 NOTIFICATION = NotificationSchema()
+BATCHED = BatchedSchema()
 BATCH = BatchSchema()
 PAGE = PageSchema()
 SYNC = SyncSchema()

@@ -12,7 +12,7 @@ from aiohttp import web
 from notifier.core.limits import RateLimit
 from notifier.core.loading import load
 from notifier.core.models import Principal
-from notifier.core.publishing import Publisher
+from notifier.core.publishing import Publisher, check_key
 from notifier.core.schemas import BATCH
 from notifier.errors import RateLimited, RequestError
 from notifier.http.api import answer, idempotency_key, receipt
@@ -55,6 +55,7 @@ async def _publish(
 ) -> list[dict[str, Any]]:
     async def one(notification: object, key: str | None) -> dict[str, Any]:
         try:
+            notification, key = _with_key(notification, key)
             status, told = receipt(
                 await publisher.accept(notification, caller, idempotency_key=key)
             )
@@ -63,3 +64,15 @@ async def _publish(
         return {"status": status, **told}
 
     return await asyncio.gather(*map(one, notifications, keys))
+
+
+def _with_key(notification: object, key: str | None) -> tuple[object, str | None]:
+    """A notification as it would be published alone, with its own key before that of the batch."""
+    if not isinstance(notification, dict) or "idempotency_key" not in notification:
+        return notification, key
+    alone = dict(notification)
+    own = alone.pop("idempotency_key")
+    if own is None:
+        return alone, key
+    check_key(own, "idempotency_key")
+    return alone, own

@@ -22,6 +22,7 @@ DESCRIPTION = web.AppKey("description", bytes)
 
 _TAKEN = {
     "Notification": schemas.NOTIFICATION,
+    "Batched": schemas.BATCHED,
     "Batch": schemas.BATCH,
     "Change": schemas.CHANGE,
     "ChangeById": schemas.UNREAD,

@@ -342,7 +342,7 @@ REFINED: dict[str, dict[str, Shape]] = {
     "Batch": {
         "notifications": {
             "description": "Up to 500, each checked by itself.",
-            "items": ref("Notification"),
+            "items": ref("Batched"),
         },
     },
     "Sender": {
@@ -393,6 +393,12 @@ REFINED: dict[str, dict[str, Shape]] = {
             "description": "Take only these roles from the tokens; without it, everything.",
             "examples": [["admin"]],
         },
+    },
+}
+
+REFINED["Batched"] = REFINED["Notification"] | {
+    "idempotency_key": {
+        "description": "Its own, in place of that of the call: 1 to 255 visible characters."
     },
 }
 

@@ -64,6 +64,37 @@ async def test_a_repeated_batch_counts_once(api: Api) -> None:
     assert len(await titles(api)) == 3
 
 
+async def test_a_notification_may_have_a_key_of_its_own(api: Api) -> None:
+    """It goes before that of the call, wherever it stands, and is the same as in a single call."""
+    alone, other, last = numbered(3)
+    first = await send(api, [{**alone, "idempotency_key": "own"}, other], key="campaign-7")
+    again = await send(api, [other, {**alone, "idempotency_key": "own"}, last])
+    [ours, _], [_, repeated, _] = first.json["results"], again.json["results"]
+    assert repeated == ours
+    assert await titles(api) == ["number 0", "number 1", "number 1", "number 2"]
+    single = await api(
+        "POST",
+        "/v1/notifications",
+        user="publisher",
+        json=alone,
+        headers={"Idempotency-Key": "own"},
+    )
+    assert single.json["id"] == ours["id"]
+
+
+@pytest.mark.parametrize("key", [7, "", "two words", "x" * 256, "line\n"])
+async def test_a_wrong_key_refuses_its_notification_alone(api: Api, key: object) -> None:
+    """As any other wrong field of it does; null is none."""
+    wrong, *others = numbered(3)
+    batch = [
+        {**wrong, "idempotency_key": key},
+        *({**one, "idempotency_key": None} for one in others),
+    ]
+    answer = await send(api, batch, key="campaign-7")
+    assert [result["status"] for result in answer.json["results"]] == [422, 201, 201]
+    assert list(answer.json["results"][0]["error"]["errors"]) == ["idempotency_key"]
+
+
 @pytest.mark.parametrize(
     "body", [{}, {"notifications": []}, {"notifications": {}}, {"notifications": [], "x": 1}, []]
 )
