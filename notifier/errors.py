@@ -44,7 +44,8 @@ class RequestError(NotifierError):
     """A call that was refused: nothing of it was carried out.
 
     ``code`` is stable and meant for programs, ``detail`` is a sentence for people, ``retry_after``
-    (seconds) is set when the same call may succeed later.
+    (seconds) is set when the same call may succeed later. ``index`` is set when it is about one of
+    many that were handed over in one call.
     """
 
     code: ClassVar[str] = "internal"
@@ -56,6 +57,10 @@ class RequestError(NotifierError):
         super().__init__(detail)
         self.detail = detail
         self.retry_after = self.default_retry_after if retry_after is None else retry_after
+        self.index: int | None = None
+
+    def __str__(self) -> str:
+        return self.detail if self.index is None else f"{self.index}: {self.detail}"
 
     def as_dict(self) -> dict[str, Any]:
         """The error object of Socket.IO acknowledgements and batch results."""
@@ -75,6 +80,9 @@ class InvalidRequest(RequestError):
     def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
         self.errors = {field: list(messages) for field, messages in errors.items()}
         super().__init__("; ".join(f"{field}: {' '.join(m)}" for field, m in self.errors.items()))
+
+    def __str__(self) -> str:
+        return self.detail  # which names the index, if there is one, with each field
 
     def as_dict(self) -> dict[str, Any]:
         return {**super().as_dict(), "errors": self.errors}

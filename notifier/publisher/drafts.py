@@ -13,7 +13,7 @@ import orjson
 from notifier.core.loading import load
 from notifier.core.models import new_id, now_ms
 from notifier.core.schemas import NOTIFICATION
-from notifier.errors import InvalidRequest, TooLarge
+from notifier.errors import InvalidRequest, RequestError, TooLarge
 from notifier.queue.messages import Outcome
 
 MAX_BYTES = 1_000_000
@@ -70,8 +70,11 @@ class Draft:
 class Sender(Protocol):
     """A way to a server."""
 
-    async def send(self, drafts: list[Draft]) -> list[str]:
-        """Hand all over; their ids, in order. Raises ``RequestError``."""
+    async def send(self, drafts: list[Draft]) -> list[str | RequestError]:
+        """Hand all over; the id of each, or why it was refused for good, in order.
+
+        Raises ``RequestError`` for what concerns all of them.
+        """
         ...
 
     async def withdraw(self, notification_id: str) -> None: ...

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import aiohttp
 import orjson
 
 from notifier import errors
-from notifier.errors import InvalidRequest, QueueUnavailable, RequestError
+from notifier.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    QueueUnavailable,
+    RateLimited,
+    RequestError,
+    TooLarge,
+    Unauthenticated,
+)
 from notifier.publisher.drafts import MAX_BYTES, Draft
 from notifier.queue.messages import Outcome
 
@@ -27,12 +37,17 @@ LONGEST_PAUSE_SECONDS = 5.0
 
 _PATH = "v1/notifications"
 
-_KINDS = {
+_KINDS: dict[str, type[RequestError]] = {
     kind.code: kind
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, RequestError) and kind is not InvalidRequest
 }
 """Error classes by the codes that a server answers with. InvalidRequest is told by its fields."""
+
+_BY_STATUS: dict[int, type[RequestError]] = {
+    kind.status: kind for kind in (Unauthenticated, Forbidden, NotFound, TooLarge, RateLimited)
+}
+"""What answers mean that are not a Notifier's, but those of what stands in front of one."""
 
 
 class HttpSender:
@@ -48,20 +63,17 @@ class HttpSender:
         )
         self._slots = asyncio.Semaphore(CONNECTIONS)
 
-    async def send(self, drafts: list[Draft]) -> list[str]:
-        """One alone, or with a key of its own, by itself; others in batches, one after another."""
-        ids: list[str] = []
-        for some in _batches(drafts):
-            if len(some) == 1:
-                [draft] = some
-                answer = await self._call("POST", _PATH, draft.body, draft.key or draft.id)
-                ids.append(str(answer["id"]))
-            else:
-                ids += await self._send_batch(some)
-        return ids
+    async def send(self, drafts: list[Draft]) -> list[str | RequestError]:
+        """One alone by itself, others in batches, one after another."""
+        if len(drafts) == 1:
+            return [await self._send_one(drafts[0])]
+        answers: list[str | RequestError] = []
+        for items in _batches(drafts):
+            answers += await self._send_batch(items)
+        return answers
 
     async def withdraw(self, notification_id: str) -> None:
-        await self._call("DELETE", f"{_PATH}/{notification_id}")
+        await self._call("DELETE", f"{_PATH}/{notification_id}", self._until())
 
     async def outcome(self, notification_id: str) -> Outcome:
         return Outcome("published", notification_id)
@@ -69,48 +81,55 @@ class HttpSender:
     async def close(self) -> None:
         await self._http.close()
 
-    async def _send_batch(self, drafts: Sequence[Draft]) -> list[str]:
-        """Each as a server takes it; those it could not take now are sent again, as they were."""
-        body = b'{"notifications":[' + b",".join(draft.body for draft in drafts) + b"]}"
-        until = time.monotonic() + self._patience
-        pause = PAUSE_SECONDS
+    async def _send_one(self, draft: Draft) -> str | RequestError:
+        try:
+            answer = await self._call(
+                "POST", _PATH, self._until(), draft.body, draft.key or draft.id
+            )
+        except RequestError as error:
+            if error.retry_after is not None:
+                raise
+            return error
+        return str(answer["id"])
+
+    async def _send_batch(self, items: Sequence[bytes]) -> list[str | RequestError]:
+        """Each as a server takes it; those that it could not take now are sent again."""
+        until, pauses = self._until(), _pauses()
+        answers: list[str | RequestError] = [""] * len(items)
+        left: Sequence[int] = range(len(items))
         while True:
-            answer = await self._call("POST", f"{_PATH}/batch", body, drafts[0].id)
-            results: Sequence[Mapping[str, Any]] = answer["results"]
-            refused = [_error(result["error"]) for result in results if "error" in result]
-            if not refused:
-                return [str(result["id"]) for result in results]
-            lasting = [error for error in refused if error.retry_after is None]
-            if lasting:
-                raise lasting[0]
-            if time.monotonic() + pause > until:
-                raise _unavailable(refused[0])
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            body = b'{"notifications":[%b]}' % b",".join(items[index] for index in left)
+            told = await self._call("POST", f"{_PATH}/batch", until, body)
+            postponed = {}
+            for index, result in zip(left, told["results"], strict=True):
+                answers[index] = answer = _result(result)
+                if isinstance(answer, RequestError) and answer.retry_after is not None:
+                    postponed[index] = answer
+            if not postponed:
+                return answers
+            left = list(postponed)
+            await _rest(postponed.values(), next(pauses), until)
 
     async def _call(
-        self, method: str, path: str, body: bytes | None = None, key: str | None = None
+        self, method: str, path: str, until: float, body: bytes | None = None, key: str = ""
     ) -> Mapping[str, Any]:
         """Ask until there is an answer that is not to be asked for again."""
-        until = time.monotonic() + self._patience
-        pause = PAUSE_SECONDS
+        pauses = _pauses()
         while True:
             try:
                 return await self._ask(method, path, body, key)
             except RequestError as error:
                 if error.retry_after is None:
                     raise
-                wait = max(pause, error.retry_after)
-                if time.monotonic() + wait > until:
-                    raise _unavailable(error) from None
-                await asyncio.sleep(wait)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                await _rest([error], next(pauses), until)
 
-    async def _ask(
-        self, method: str, path: str, body: bytes | None, key: str | None
-    ) -> Mapping[str, Any]:
+    def _until(self) -> float:
+        """When the patience of a call that begins now has ended."""
+        return time.monotonic() + self._patience
+
+    async def _ask(self, method: str, path: str, body: bytes | None, key: str) -> Mapping[str, Any]:
         headers = {"Content-Type": "application/json"} if body is not None else {}
-        if key is not None:
+        if key:
             headers["Idempotency-Key"] = key
         url = f"{self._url}/{path}"
         try:
@@ -119,29 +138,64 @@ class HttpSender:
                 self._http.request(method, url, data=body, headers=headers) as response,
             ):
                 text = await response.read()
-                answer: dict[str, Any] = dict(orjson.loads(text)) if text else {}
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, TypeError) as error:
-            why = type(error).__name__
-            raise QueueUnavailable(f"There was no answer from the server ({why}).") from None
-        if response.status < 300:
-            return answer
-        raise _problem(response.status, response.headers.get("Retry-After"), answer)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _no_answer(type(error).__name__) from None
+        answer = answer_of(text)
+        if response.status >= 300:
+            raise _problem(response.status, wait_of(response.status, response.headers), answer)
+        if answer is None:
+            raise _no_answer("but one that is not JSON")
+        return answer
 
 
-def _batches(drafts: Sequence[Draft]) -> Iterator[list[Draft]]:
-    batch: list[Draft] = []
+def answer_of(text: bytes) -> Mapping[str, Any] | None:
+    """The JSON object in the body of an answer; None if it is something else, a proxy's say."""
+    try:
+        answer = orjson.loads(text) if text else {}
+    except ValueError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def wait_of(status: int, headers: Mapping[str, str]) -> float | None:
+    """For how many seconds to wait with such a request; None if that does not help.
+
+    A failure of the server may pass. What stands in front of it may give a date, which counts as
+    a short time.
+    """
+    asked_for = headers.get("Retry-After")
+    if asked_for is None:
+        return PAUSE_SECONDS if status >= 500 or status == 429 else None
+    return float(asked_for) if asked_for.isdecimal() else PAUSE_SECONDS
+
+
+def _batches(drafts: Sequence[Draft]) -> Iterator[list[bytes]]:
+    """As they stand in batches: each with its key, which goes before that of the call."""
+    batch: list[bytes] = []
     size = 0
     for draft in drafts:
-        size += len(draft.body) + 1
-        if batch and (draft.key or len(batch) == BATCH or size > MAX_BYTES):
+        item = b'{"idempotency_key":%b,%b' % (orjson.dumps(draft.key or draft.id), draft.body[1:])
+        size += len(item) + 1
+        if batch and (len(batch) == BATCH or size > MAX_BYTES):
             yield batch
-            batch, size = [], len(draft.body) + 1
-        batch.append(draft)
-        if draft.key:
-            yield batch
-            batch, size = [], 0
+            batch, size = [], len(item) + 1
+        batch.append(item)
     if batch:
         yield batch
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds behind each try, if the server does not ask for more."""
+    return (min(PAUSE_SECONDS * 2**n, LONGEST_PAUSE_SECONDS) for n in count())
+
+
+async def _rest(postponed: Iterable[RequestError], pause: float, until: float) -> None:
+    """Wait as long as the last of them asks for; ``QueueUnavailable`` if that is too long."""
+    last = max(postponed, key=lambda error: error.retry_after or 0.0)
+    wait = max(pause, last.retry_after or 0.0)
+    if time.monotonic() + wait > until:
+        raise _unavailable(last) from None
+    await asyncio.sleep(wait)
 
 
 def _unavailable(error: RequestError) -> QueueUnavailable:
@@ -151,20 +205,32 @@ def _unavailable(error: RequestError) -> QueueUnavailable:
     return QueueUnavailable(error.detail, retry_after=error.retry_after)
 
 
-def _problem(status: int, retry_after: str | None, answer: Mapping[str, Any]) -> RequestError:
-    """The error that a problem document stands for. A failure of the server may pass."""
-    wait = _seconds(retry_after) if retry_after else PAUSE_SECONDS if status >= 500 else None
-    return _error({"message": answer.get("detail"), "retry_after": wait, **answer}, status)
+def _no_answer(why: str) -> QueueUnavailable:
+    return QueueUnavailable(f"There was no answer from the server ({why}).")
 
 
-def _seconds(retry_after: str) -> float:
-    """What the header says; what stands in front of a Notifier may give a date instead."""
-    return float(retry_after) if retry_after.isdecimal() else PAUSE_SECONDS
+def _result(result: Mapping[str, Any]) -> str | RequestError:
+    """The id of one of a batch, or why it was refused."""
+    if "error" not in result:
+        return str(result["id"])
+    error = result["error"]
+    return _error(result["status"], error, error.get("message"), error.get("retry_after"))
 
 
-def _error(answer: Mapping[str, Any], status: int = 500) -> RequestError:
-    kind = _KINDS.get(str(answer.get("code")), RequestError)
-    if "errors" in answer:
-        return InvalidRequest(answer["errors"])
-    message = str(answer.get("message") or f"The server answered {status}.")
-    return kind(message, retry_after=answer.get("retry_after"))
+def _problem(status: int, wait: float | None, answer: Mapping[str, Any] | None) -> RequestError:
+    """The error that a problem document stands for, or an answer that is none."""
+    if answer is None:
+        return _error(
+            status, {}, f"The server answered {status}, and not as a Notifier does.", wait
+        )
+    return _error(status, answer, answer.get("detail"), wait)
+
+
+def _error(
+    status: int, answer: Mapping[str, Any], message: object, retry_after: float | None
+) -> RequestError:
+    errors = answer.get("errors")
+    if isinstance(errors, Mapping):
+        return InvalidRequest(errors)
+    kind = _KINDS.get(str(answer.get("code"))) or _BY_STATUS.get(status, RequestError)
+    return kind(str(message or f"The server answered {status}."), retry_after=retry_after)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+import asyncio
+import re
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from types import TracebackType
@@ -10,7 +13,7 @@ from typing import Any, Literal, Self, TypedDict, Unpack
 from uuid import UUID
 
 from notifier.core.models import is_name
-from notifier.errors import ConfigurationError, InvalidRequest, NotFound, TooLarge
+from notifier.errors import ConfigurationError, InvalidRequest, NotFound, RequestError, TooLarge
 from notifier.publisher.drafts import Draft, Sender
 from notifier.queue.messages import Outcome
 
@@ -18,6 +21,8 @@ CHUNK = 500
 """Notifications of ``publish_many`` that are under way together."""
 
 PATIENCE_SECONDS = 30.0
+
+_HEADER_TEXT = re.compile(r"[\x21-\x7e]+")
 
 To = str | Sequence[str]
 """An audience such as ``user:42``, or up to 10,000 of them."""
@@ -66,7 +71,7 @@ class Publisher:
     ) -> None:
         _check(url, name, key)
         self._open = partial(_sender, url, name, key, channel, verify_tls, patience)
-        self._sender: Sender | None = None
+        self._opened: _Opened | None = None
 
     async def publish(self, to: To, title: str, **fields: Unpack[Fields]) -> str:
         """Hand over one notification; its id. When this returns, it is in the queue to stay.
@@ -76,57 +81,61 @@ class Publisher:
         notification, ``QueueUnavailable`` when patience has ended; over HTTP also what the server
         refuses.
         """
-        [notification_id] = await self._sending.send(
-            [Draft.of({"to": to, "title": title, **fields})]
-        )
-        return notification_id
+        draft = Draft.of({"to": to, "title": title, **fields})
+        with self._using() as sender:
+            [answer] = await sender.send([draft])
+        if isinstance(answer, RequestError):
+            raise answer
+        return answer
 
     async def publish_many(
         self, notifications: Iterable[Mapping[str, Any]] | AsyncIterable[Mapping[str, Any]]
     ) -> list[str]:
         """Hand over any number, taken from the iterable as they go; their ids, in order.
 
-        Each is a mapping of ``to``, ``title`` and ``Fields``. A wrong one raises ``InvalidRequest``
-        which names its index: those before it have been handed over, it and the rest have not.
-        What a server refuses over HTTP, because it does not know the type, does not keep back
-        others that are sent in the same batch.
+        Each is a mapping of ``to``, ``title`` and ``Fields``. A wrong one raises an error with its
+        ``index``: those before it have been handed over, it and the rest have not. What is refused
+        only when it arrives, over HTTP because the server does not know the type, say, does not
+        keep back others of the same ``CHUNK``.
         """
         ids: list[str] = []
         drafts: list[Draft] = []
-        index = 0
         async for notification in _each(notifications):
             try:
                 drafts.append(Draft.of(notification))
             except (InvalidRequest, TooLarge) as error:
-                await self._sending.send(drafts)
-                if isinstance(error, InvalidRequest):
-                    raise at_index(index, error) from None
-                raise
-            index += 1
+                index = len(ids) + len(drafts)
+                await self._send(drafts, len(ids))
+                raise at_index(index, error) from None
             if len(drafts) == CHUNK:
-                ids += await self._sending.send(drafts)
+                ids += await self._send(drafts, len(ids))
                 drafts = []
-        return ids + await self._sending.send(drafts)
+        return ids + await self._send(drafts, len(ids))
 
     async def withdraw(self, notification_id: str) -> None:
         """Take a notification back from everybody, also one that is still in the queue.
 
         Over Redis it is handed over like a notification; over HTTP it is done when this returns.
         """
-        await self._sending.withdraw(_canonical(notification_id))
+        with self._using() as sender:
+            await sender.withdraw(_canonical(notification_id))
 
     async def outcome(self, notification_id: str) -> Outcome:
         """What became of a notification; known for a day. Raises ``NotFound``.
 
         Over HTTP, what ``publish`` returned an id for is published.
         """
-        return await self._sending.outcome(_canonical(notification_id))
+        with self._using() as sender:
+            return await sender.outcome(_canonical(notification_id))
 
     async def close(self) -> None:
-        """Finish what is under way and disconnect. It may be used again afterwards."""
-        sender, self._sender = self._sender, None
-        if sender is not None:
-            await sender.close()
+        """Wait for calls under way, which their patience ends, and disconnect.
+
+        It may be used again afterwards, and what is called meanwhile connects anew.
+        """
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -139,21 +148,63 @@ class Publisher:
     ) -> None:
         await self.close()
 
-    @property
-    def _sending(self) -> Sender:
-        if self._sender is None:
-            self._sender = self._open()
-        return self._sender
+    async def _send(self, drafts: list[Draft], start: int) -> list[str]:
+        """The ids of some of many, of which so many have gone before."""
+        if not drafts:
+            return []
+        with self._using() as sender:
+            answers = await sender.send(drafts)
+        ids = []
+        for index, answer in enumerate(answers, start):
+            if isinstance(answer, RequestError):
+                raise at_index(index, answer)
+            ids.append(answer)
+        return ids
+
+    def _using(self) -> AbstractContextManager[Sender]:
+        if self._opened is None:
+            self._opened = _Opened(self._open())
+        return self._opened.using()
 
 
-def at_index(index: int, error: InvalidRequest) -> InvalidRequest:
-    """The error of an item at an index, or of what was counted from there."""
-    errors: dict[str, list[str]] = {}
-    for field, messages in error.errors.items():
-        head, _, rest = field.partition(".")
-        place = f"{index + int(head)}.{rest}" if head.isdigit() else f"{index}.{field}"
-        errors[place.rstrip(".")] = messages
-    return InvalidRequest(errors)
+class _Opened:
+    """A sender, and how many calls use it: it is closed when the last of them has ended."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def using(self) -> Iterator[Sender]:
+        self._calls += 1
+        self._idle.clear()
+        try:
+            yield self._sender
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    async def close(self) -> None:
+        try:
+            await self._idle.wait()
+        finally:
+            await self._sender.close()
+
+
+def at_index(index: int, error: RequestError) -> RequestError:
+    """The error of an item at an index, or at one that is counted from there."""
+    first = error.index
+    if isinstance(error, InvalidRequest):
+        errors = {}
+        for field, messages in error.errors.items():
+            own = field if first is None else field.partition(".")[2]
+            errors[f"{index + (first or 0)}.{own}".rstrip(".")] = messages
+        error = InvalidRequest(errors)
+    error.index = index + (first or 0)
+    return error
 
 
 def _check(url: str, name: str, key: str | None) -> None:
@@ -162,6 +213,8 @@ def _check(url: str, name: str, key: str | None) -> None:
         problems.append("url: must start with redis://, rediss://, http:// or https://")
     if url.startswith("http") and not key:
         problems.append("key: publishing over HTTP needs one; notifier keys create makes it")
+    if key and not _HEADER_TEXT.fullmatch(key):
+        problems.append("key: must be visible ASCII characters, without a line break at its end")
     if not is_name(name):
         problems.append("name: must be 1 to 128 printable characters without white space")
     if problems:

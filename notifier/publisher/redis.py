@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError
 
-from notifier.errors import Conflict, NotFound, QueueUnavailable
+from notifier.errors import Conflict, NotFound, QueueUnavailable, RequestError
 from notifier.publisher import handover
 from notifier.publisher.drafts import Draft
 from notifier.queue.messages import Outcome
@@ -58,7 +58,7 @@ class RedisSender:
         self._room = asyncio.Event()
         self._draining: asyncio.Task[None] | None = None
 
-    async def send(self, drafts: list[Draft]) -> list[str]:
+    async def send(self, drafts: list[Draft]) -> list[str | RequestError]:
         commands = [handover.publish(draft, self._by, self._names) for draft in drafts]
         records = await self._run(commands)
         return [_id(draft, record) for draft, record in zip(drafts, records, strict=True)]
@@ -178,13 +178,13 @@ class RedisSender:
         self._room.set()
 
 
-def _id(draft: Draft, record: bytes) -> str:
+def _id(draft: Draft, record: bytes) -> str | RequestError:
     """The draft's own id, or that of an earlier one under the same idempotency key."""
     if not record:
         return draft.id
     first_id, _, fingerprint = record.decode().partition(" ")
     if fingerprint != draft.fingerprint:
-        raise Conflict("The idempotency key was used for another notification.")
+        return Conflict("The idempotency key was used for another notification.")
     return first_id
 
 

@@ -16,7 +16,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from notifier.errors import InvalidRequest
+from notifier.errors import RequestError
 from notifier.publisher.publisher import CHUNK, PATIENCE_SECONDS, Fields, Publisher, To, at_index
 from notifier.queue.messages import Outcome
 
@@ -67,7 +67,9 @@ class SyncPublisher:
         while chunk := list(islice(source, CHUNK)):
             try:
                 ids += self._call(partial(Publisher.publish_many, notifications=chunk))
-            except InvalidRequest as error:
+            except RequestError as error:
+                if error.index is None:
+                    raise
                 raise at_index(len(ids), error) from None
         return ids
 

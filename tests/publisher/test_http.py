@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from notifier import Publisher, SyncPublisher
 from notifier.core.credentials import create_service_key
@@ -17,10 +19,12 @@ from notifier.errors import (
     InvalidRequest,
     NotFound,
     QueueUnavailable,
+    RequestError,
     StoreUnavailable,
     Unauthenticated,
 )
 from tests.queue.site import stored, titled
+from tests.realtime.engine.wire import until
 from tests.realtime.nodes import Running, running
 from tests.servers import free_port
 
@@ -79,6 +83,49 @@ async def test_what_the_server_refuses_is_raised(node: Running, shop: Publisher)
     assert await stored(node, "user:ada") == ["good"]
 
 
+@pytest.mark.parametrize("place", [3, 700, 1_000])
+async def test_what_the_server_refuses_among_many_is_named(
+    node: Running, shop: Publisher, place: int
+) -> None:
+    """By its index in the iterable, wherever the batches are cut; with asyncio and without."""
+    many = [{"to": "user:ada", "title": title} for title in titled(1_001)]
+    many[place]["type"] = "unheard_of"
+    with pytest.raises(InvalidRequest) as caught:
+        await shop.publish_many(many)
+    assert (caught.value.index, list(caught.value.errors)) == (place, [f"{place}.type"])
+    key = await make_key(node, PUBLISH)
+
+    def work() -> None:
+        with SyncPublisher(node.url, key=key) as publisher:
+            publisher.publish_many(many)
+
+    with pytest.raises(InvalidRequest) as caught:
+        await asyncio.to_thread(work)
+    assert (caught.value.index, list(caught.value.errors)) == (place, [f"{place}.type"])
+
+
+async def test_a_refused_one_does_not_keep_back_those_that_have_to_wait(
+    node: Running, shop: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the store could not take at first is sent again, and nothing of the others."""
+    append, calls = node.node.store.append, 0
+
+    async def failing_first(publication: Publication) -> Receipt:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise StoreUnavailable("The store is away.", retry_after=0.01)
+        return await append(publication)
+
+    monkeypatch.setattr(node.node.store, "append", failing_first)
+    many = [{"to": "user:ada", "title": title} for title in titled(3)]
+    with pytest.raises(InvalidRequest) as caught:
+        await shop.publish_many([*many, {**many[0], "type": "unheard_of"}])
+    assert list(caught.value.errors) == ["3.type"]
+    assert sorted(await stored(node, "user:ada")) == titled(3)
+    assert calls == 4
+
+
 @pytest.mark.parametrize("key", ["nk_000000000000_" + "x" * 43, "x"])
 async def test_a_wrong_key_is_told(node: Running, key: str) -> None:
     """At once: waiting does not help."""
@@ -132,3 +179,76 @@ async def test_services_without_asyncio_do_the_same(node: Running) -> None:
 
     assert len(await asyncio.to_thread(work)) == 3
     assert await stored(node, "user:ada") == titled(3)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(401, Unauthenticated), (403, Forbidden), (404, NotFound), (418, RequestError)],
+)
+@pytest.mark.parametrize("count", [1, 2])
+async def test_what_stands_in_front_of_the_server_may_refuse(
+    proxy: Proxy, status: int, kind: type[RequestError], count: int
+) -> None:
+    """At once, though it does not do so in JSON."""
+    proxy.answers = [web.Response(status=status, text="<h1>No</h1>")]
+    async with Publisher(proxy.url, key="x", patience=600) as publisher, asyncio.timeout(10):
+        with pytest.raises(
+            RequestError, match=f"The server answered {status}, and not as"
+        ) as caught:
+            await publisher.publish_many([{"to": "user:ada", "title": t} for t in titled(count)])
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("status", [200, 429, 502])
+async def test_what_stands_in_front_of_the_server_may_fail(proxy: Proxy, status: int) -> None:
+    """It is asked again, in JSON or not, until the server answers."""
+    proxy.answers = [web.Response(status=status, text="<h1>Not now</h1>"), receipt()]
+    async with Publisher(proxy.url, key="x") as publisher:
+        assert await publisher.publish("user:ada", "Hello") == "7"
+
+
+async def test_closing_waits_for_calls_under_way(proxy: Proxy) -> None:
+    """They get their answers; it may be used again afterwards."""
+    proxy.answers = [receipt(), receipt()]
+    proxy.open.clear()
+    publisher = Publisher(proxy.url, key="x")
+    calls = [asyncio.create_task(publisher.publish("user:ada", "Hello")) for _ in range(2)]
+    await until(lambda: proxy.asked == 2)
+    closing = asyncio.create_task(publisher.close())
+    await asyncio.sleep(0)
+    proxy.open.set()
+    await closing
+    assert [call.done() and call.result() for call in calls] == ["7", "7"]
+    proxy.answers = [receipt()]
+    assert await publisher.publish("user:ada", "Hello again") == "7"
+    await publisher.close()
+
+
+def receipt() -> web.Response:
+    return web.json_response({"id": "7"}, status=201)
+
+
+class Proxy:
+    """Answers in the place of a server, one after another, while it is open."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked = 0
+        self.answers: list[web.Response] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        await self.open.wait()
+        return self.answers.pop(0)
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    proxy = Proxy()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", proxy.answer)
+    async with TestServer(app) as server:
+        proxy.url = str(server.make_url("/"))
+        yield proxy

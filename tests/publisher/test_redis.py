@@ -68,10 +68,11 @@ async def shop(redis_url: str, channel: str) -> AsyncIterator[Publisher]:
     [
         ("amqp://x", {}, "url"),
         ("https://notifier.example", {}, "key"),
+        ("https://notifier.example", {"key": "nk_read_from_a_file\n"}, "key"),
         ("redis://x", {"name": "two words"}, "name"),
         ("redis://x?unheard_of=1", {}, "url"),
     ],
-    ids=["no such way", "no key", "no name", "no such option"],
+    ids=["no such way", "no key", "a key that fits in no header", "no name", "no such option"],
 )
 def test_wrong_settings_are_told_at_once(url: str, options: dict[str, Any], told: str) -> None:
     """Not at the first notification."""
@@ -90,6 +91,7 @@ def test_wrong_settings_are_told_at_once(url: str, options: dict[str, Any], told
         ({"data": {"x": object()}}, ""),
         ({"except_": "role:admin"}, "except"),
         ({"idempotency_key": "not ascii: ü"}, "idempotency_key"),
+        ({"idempotency_key": "a line\n"}, "idempotency_key"),
     ],
 )
 async def test_what_is_wrong_is_told_before_anything_is_sent(
@@ -178,6 +180,17 @@ async def test_a_wrong_one_among_many_is_named(shop: Publisher, queue: Queue) ->
     assert await queue.titles() == [str(number) for number in range(700)]
 
 
+async def test_a_conflict_among_many_is_named(shop: Publisher, queue: Queue) -> None:
+    """By its index in the iterable; all others of its chunk have been handed over."""
+    await shop.publish("user:ada", "first", idempotency_key="used")
+    many = [{"to": "user:ada", "title": str(number)} for number in range(1_000)]
+    many[700]["idempotency_key"] = "used"
+    with pytest.raises(Conflict, match=r"^700: ") as caught:
+        await shop.publish_many(many)
+    assert caught.value.index == 700
+    assert len(await queue.titles()) == 1_000
+
+
 async def test_a_withdrawal_is_queued_behind_its_notification(
     shop: Publisher, queue: Queue
 ) -> None:
@@ -225,9 +238,9 @@ async def test_a_full_buffer_makes_callers_wait(
     async with Publisher(valkey.url) as publisher:
         calls = [asyncio.create_task(publisher.publish("user:ada", str(n))) for n in range(100)]
         await asyncio.sleep(0.05)
-        sender = publisher._sending
-        assert isinstance(sender, way.RedisSender)
-        assert 0 < len(sender._queue) < 20
+        with publisher._using() as sender:
+            assert isinstance(sender, way.RedisSender)
+            assert 0 < len(sender._queue) < 20
         await valkey.start()
         await asyncio.gather(*calls)
     queue = Queue(valkey.url, "notifier")

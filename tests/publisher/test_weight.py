@@ -44,7 +44,7 @@ import asyncio
 from notifier import Publisher, SyncPublisher
 async def main():
     async with Publisher({arguments}) as publisher:
-        publisher._sending
+        publisher._using()
 asyncio.run(main())
 """
 
