@@ -21,7 +21,7 @@ LAYERS: dict[str, set[str]] = {
     "__init__": {"app", "publisher"},
     "__main__": {"cli"},
     "cli": {"app", "worker", "identity"}
-    | {"http", "queue", "redis", "store", "core", "errors"}
+    | {"http", "publisher", "queue", "redis", "store", "core", "errors"}
     | SETTINGS,
     "identity": {"http", "settings"},
     "app": {"process", "metering", "identity"}

@@ -37,7 +37,9 @@ def send(
     """Publish one notification, or with --file one per line.
 
     After an interruption the same command goes on where it ended, as FILE.sent tells. For a day,
-    each line counts once, however often it is sent.
+    each line of a file counts once, however often it is sent and whatever becomes of the other
+    lines; equal ones count one by one. A line may have an "idempotency_key" of its own, by which
+    it counts once in whatever file it stands.
     """
     given = {name: value for name, value in fields.items() if value not in (None, ())}
     if file is not None and given:
@@ -46,6 +48,8 @@ def send(
         raise click.UsageError("--rate is for --file")
     if file is None and not {"to", "title"} <= given.keys():
         raise click.UsageError("give --to and --title, or --file")
+    if key and not key.isprintable():
+        raise click.UsageError("--key holds a line break or the like, which no key does")
     from notifier.cli import sending
 
     address = server or f"http://127.0.0.1:{port}"

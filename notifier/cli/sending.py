@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 from uuid import uuid4
 
@@ -15,8 +13,10 @@ import aiohttp
 import click
 import orjson
 
+from notifier.cli.lines import Line, batches
 from notifier.cli.progress import Progress
 from notifier.errors import NotifierError
+from notifier.publisher.http import answer_of, wait_of
 
 Bearer = Callable[[], str]
 """Gives a key or a token that is valid now."""
@@ -26,10 +26,9 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)
 ATTEMPTS = 10
 """How often something is sent to a server that asks to come back later."""
 
-BATCH_LINES = 100
-BATCH_BYTES = 900_000
-"""Where a file is cut. The cuts must be the same whenever it is sent: the idempotency key of a
-line is made of its batch and its place in it."""
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+"""Seconds; doubled each time."""
 
 
 class Refused(NotifierError):
@@ -63,41 +62,36 @@ async def send_file(
     """Publish each line; tell how many arrived, and of the others why. True if all did.
 
     ``rate`` is the most notifications a second. Goes on where an earlier try has ended. Raises
-    ``Unreachable``, which names the line, when the server is lost on the way.
+    ``Unreachable``, which names the line, when the server is lost on the way, and ``NotWritable``
+    when it cannot be kept how far it came.
     """
     progress = Progress.of(file)
-    start = progress.resume()
-    if start.line:
-        click.echo(f"Going on behind line {start.line}.", err=True)
-    tally = _Tally()
+    progress.resume()
+    if progress.line:
+        click.echo(f"Going on behind line {progress.line}.", err=True)
+    sent = 0
     pace = _Pace(rate)
     async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
         post = _Post(session, address, bearer)
         try:
             with click.progressbar(length=_size(file), label="Sending") as bar:
-                bar.update(start.offset)
-                for batch in _batches(file, start.line):
+                bar.update(progress.offset)
+                for batch in batches(file, progress.line):
                     await pace.wait(len(batch.lines))
-                    await _send_batch(post, batch, tally)
-                    progress.reached(batch.last_line, bytes(batch.text))
+                    refused = await _send_lines(post, batch.lines)
+                    sent += len(batch.lines) - len(refused)
+                    progress.reached(batch.last_line, bytes(batch.text), refused)
                     bar.update(len(batch.text))
             progress.finish()
         finally:
-            tally.tell()
-    return not tally.refused
+            _tell(sent, progress.refused)
+    return not progress.refused
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What has become of the lines."""
-
-    sent: int = 0
-    refused: dict[int, str] = field(default_factory=dict)
-
-    def tell(self) -> None:
-        for number, reason in sorted(self.refused.items()):
-            click.echo(f"line {number}: {reason}", err=True)
-        click.echo(f"{self.sent} published, {len(self.refused)} refused")
+def _tell(sent: int, refused: Mapping[int, str]) -> None:
+    for number, reason in sorted(refused.items()):
+        click.echo(f"line {number}: {reason}", err=True)
+    click.echo(f"{sent} published, {len(refused)} refused")
 
 
 class _Pace:
@@ -115,69 +109,49 @@ class _Pace:
         self._free_at = max(self._free_at, now) + count / self._rate
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Lines that are sent together: number and JSON; ``text`` is their part of the file."""
-
-    lines: list[tuple[int, bytes]] = field(default_factory=list)
-    last_line: int = 0
-    text: bytearray = field(default_factory=bytearray)
-
-    @property
-    def key(self) -> str:
-        """The same for the same lines at the same place, whenever the file is sent."""
-        digest = hashlib.sha256(b"\n".join(text for _, text in self.lines))
-        return f"file-{self.lines[0][0]}-{digest.hexdigest()[:32]}"
-
-
-def _batches(file: BinaryIO, skipped: int) -> Iterator[_Batch]:
-    """The file from where it stands, behind so many lines; blank ones are left out."""
-    batch = _Batch()
-    for number, line in enumerate(file, skipped + 1):
-        if len(batch.lines) == BATCH_LINES or len(batch.text) + len(line) > BATCH_BYTES:
-            yield batch
-            batch = _Batch()
-        if line.strip():
-            batch.lines.append((number, line.strip()))
-        batch.last_line = number
-        batch.text += line
-    yield batch
-
-
-async def _send_batch(post: _Post, batch: _Batch, tally: _Tally) -> None:
-    """Send until every line is published or refused."""
-    lines = [line for line in batch.lines if _is_json(line, tally)]
-    if not lines:
-        return
-    key = batch.key
+async def _send_lines(post: _Post, lines: Sequence[Line]) -> dict[int, str]:
+    """Send until every line is published or refused; the reasons of those that are refused."""
+    refused: dict[int, str] = {}
+    items: dict[int, bytes] = {}
+    for line in lines:
+        try:
+            items[line.number] = _item(line)
+        except orjson.JSONDecodeError as error:
+            refused[line.number] = f"refused (400): this is not JSON: {error}"
     try:
-        results = await post.send_batch([text for _, text in lines], key=key)
+        results = await _results(post, list(items.values()))
+    except Unreachable as error:
+        raise Unreachable(f"line {next(iter(items))}: {error}") from None
+    for number, result in zip(items, results, strict=True):
+        if "error" in result:
+            refused[number] = _reason(result["status"], result["error"])
+    return refused
+
+
+async def _results(post: _Post, items: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
+    if not items:
+        return []
+    try:
+        return await post.send_batch(items)
     except Refused as error:
         if error.status in (401, 403):
             raise
-        # One of them made the batch unreadable: each for itself, under the same keys.
-        results = [
-            await post.send_of_batch(text, key=f"{key}/{index}")
-            for index, (_, text) in enumerate(lines)
-        ]
-    except Unreachable as error:
-        raise Unreachable(f"line {lines[0][0]}: {error}") from None
-    for (number, _), result in zip(lines, results, strict=True):
-        if "error" in result:
-            tally.refused[number] = _reason(result["status"], result["error"])
-        else:
-            tally.sent += 1
+        if len(items) == 1:
+            return [{"status": error.status, "error": error.answer}]
+    # One of them made the batch unreadable: each for itself.
+    return [result for item in items for result in await _results(post, [item])]
 
 
-def _is_json(line: tuple[int, bytes], tally: _Tally) -> bool:
-    """Whether it is one value; else it would make more or less than one of its batch."""
-    number, text = line
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        tally.refused[number] = f"refused (400): this is not JSON: {error}"
-        return False
-    return True
+def _item(line: Line) -> bytes:
+    """A line as it stands in a batch, with its key unless it brings one.
+
+    Raises ``JSONDecodeError`` if it is not one value: it would make more or less than one of its
+    batch. The server is to see the text as it is: what has no one meaning is refused there.
+    """
+    value = orjson.loads(line.text)
+    if not isinstance(value, dict) or not value or "idempotency_key" in value:
+        return line.text
+    return b'{"idempotency_key":"%b",%b' % (line.key.encode(), line.text[1:])
 
 
 class _Post:
@@ -190,55 +164,59 @@ class _Post:
 
     async def send(self, path: str, body: bytes, *, key: str | None = None) -> Mapping[str, Any]:
         """The server's answer. Waits as long as the server asks to, ``ATTEMPTS`` times."""
-        for _ in range(ATTEMPTS):
-            status, retry_after, answer = await self._post(path, body, key)
+        for pause in _pauses():
+            status, wait, answer = await self._post(path, body, key)
             if status < 300:
                 return answer
-            if retry_after is None:
+            if wait is None:
                 raise Refused(status, answer)
-            await asyncio.sleep(retry_after)
+            await asyncio.sleep(max(wait, pause))
         raise Unreachable(_reason(status, answer))
 
-    async def send_batch(
-        self, notifications: Sequence[bytes], *, key: str
-    ) -> Sequence[Mapping[str, Any]]:
-        """A result for each, none of which asks to come back later."""
-        body = b'{"notifications":[' + b",".join(notifications) + b"]}"
-        for _ in range(ATTEMPTS):
-            answer = await self.send("v1/notifications/batch", body, key=key)
-            results: Sequence[Mapping[str, Any]] = answer["results"]
-            waits = [result.get("error", {}).get("retry_after") for result in results]
-            wait = max((seconds for seconds in waits if seconds is not None), default=None)
-            if wait is None:
+    async def send_batch(self, notifications: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
+        """A result for each. Those that the server asks for later are sent again."""
+        results: list[Mapping[str, Any]] = [{}] * len(notifications)
+        left: Sequence[int] = range(len(notifications))
+        for pause in _pauses():
+            body = b'{"notifications":[%b]}' % b",".join(notifications[index] for index in left)
+            answer = await self.send("v1/notifications/batch", body)
+            waits = {}
+            for index, result in zip(left, answer["results"], strict=True):
+                results[index] = result
+                wait = result.get("error", {}).get("retry_after")
+                if wait is not None:
+                    waits[index] = float(wait)
+            if not waits:
                 return results
-            await asyncio.sleep(wait)
+            left = list(waits)
+            await asyncio.sleep(max(pause, *waits.values()))
         raise Unreachable("the server could not store all of them")
-
-    async def send_of_batch(self, notification: bytes, *, key: str) -> Mapping[str, Any]:
-        """The result that it would have had in its batch."""
-        try:
-            return await self.send("v1/notifications", notification, key=key)
-        except Refused as error:
-            return {"status": error.status, "error": error.answer}
 
     async def _post(
         self, path: str, body: bytes, key: str | None
     ) -> tuple[int, float | None, Mapping[str, Any]]:
+        """The status, for how many seconds to wait if it may be another one then, the answer."""
         url = f"{self._address}/{path}"
         headers = {"Authorization": f"Bearer {self._bearer()}", "Content-Type": "application/json"}
         if key is not None:
             headers["Idempotency-Key"] = key
         try:
             async with self._session.post(url, data=body, headers=headers) as response:
-                answer = orjson.loads(await response.read())
-                retry_after = response.headers.get("Retry-After")
-                return response.status, float(retry_after) if retry_after else None, answer
+                wait = wait_of(response.status, response.headers)
+                text = await response.read()
         except aiohttp.InvalidURL:
             raise Unreachable(f"{url} is no address") from None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable(f"no answer from {url} ({type(error).__name__})") from None
-        except ValueError:
-            raise Unreachable(f"{url} does not answer as a Notifier does") from None
+        answer = answer_of(text)
+        if answer is None and wait is None:
+            raise Unreachable(f"{url} does not answer as a Notifier does ({response.status})")
+        return response.status, wait, answer or {}
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds behind each attempt, if the server does not ask for more."""
+    return (min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(ATTEMPTS))
 
 
 def _size(file: BinaryIO) -> int:

@@ -57,6 +57,7 @@ async def test_sending_to_nobody_listening_is_told_in_one_line(notifier: Command
         ("send", "--to", "everyone", "--title", "x", "--data", "{"),
         ("send", "--to", "everyone", "--title", "x", "--priority", "urgent"),
         ("send", "--file", "gone.jsonl"),
+        ("send", "--to", "everyone", "--title", "x", "--key", "nk_read_from_a_file\n"),
     ],
 )
 async def test_a_wrong_send_command_is_refused(

@@ -7,15 +7,18 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
-from notifier.cli.sending import send_one
+from notifier.cli.sending import send_file, send_one
 from notifier.core.credentials import create_service_key
 from notifier.core.models import PUBLISH, Publication, Receipt
 from notifier.errors import StoreUnavailable
-from tests.cli.command_line import CommandLine
+from tests.cli.command_line import CommandLine, Outcome
 from tests.cli.reader import titles
 from tests.conftest import StartNotifier
 from tests.queue.site import stored
@@ -32,6 +35,10 @@ async def node(start_notifier: StartNotifier) -> NotifierProcess:
 def write_lines(path: Path, *notifications: object) -> str:
     path.write_text("".join(f"{json.dumps(line)}\n" for line in notifications))
     return str(path)
+
+
+def opened(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def numbered(count: int) -> list[dict[str, str]]:
@@ -68,6 +75,106 @@ async def test_refused_lines_are_told_and_the_others_sent(
     assert await titles(node, at_node, "m") == ["good"]
 
 
+@pytest.mark.parametrize("change", ["correct", "append", "insert", "take out"])
+async def test_a_file_that_was_changed_is_sent_anew_but_for_what_was_sent(
+    at_node: CommandLine, node: NotifierProcess, tmp_path: Path, change: str
+) -> None:
+    """Each line counts by itself, and equal ones one by one, whatever becomes of others."""
+    lines: list[object] = [*numbered(4), *numbered(4), {"to": "user:f"}]
+    file = write_lines(tmp_path / "many.jsonl", *lines)
+    outcome = await at_node("send", "--file", file)
+    assert "8 published, 1 refused" in outcome.output
+    before = await count_published(node)
+    new = {"to": "user:f", "title": "new"}
+    match change:
+        case "correct":
+            lines[-1] = new
+        case "append":
+            lines += [new]
+        case "insert":
+            lines.insert(2, new)
+        case "take out":
+            del lines[2], lines[-1]
+    write_lines(tmp_path / "many.jsonl", *lines)
+    await at_node("send", "--file", file)
+    assert await count_published(node) - before == (0 if change == "take out" else 1)
+
+
+async def test_a_line_may_bring_a_key_of_its_own(
+    at_node: CommandLine, node: NotifierProcess, tmp_path: Path
+) -> None:
+    """It counts once in whatever file it stands; the same line without one does not."""
+    keyed = {"to": "user:k", "title": "keyed", "idempotency_key": "order-17"}
+    before = await count_published(node)
+    for name in ("one.jsonl", "two.jsonl"):
+        file = write_lines(tmp_path / name, keyed, {"to": "user:k", "title": "not keyed"})
+        outcome = await at_node("send", "--file", file)
+        assert "2 published, 0 refused" in outcome.output, outcome.errors
+    assert await count_published(node) - before == 3
+
+
+async def test_refused_lines_are_told_after_an_interruption_too(
+    node: NotifierProcess, at_node: CommandLine, tmp_path: Path
+) -> None:
+    """Those of the first try are kept: the second tells them, and its status is 1."""
+    lines: list[object] = numbered(150)
+    lines[7] = {"to": "user:f"}
+    file = write_lines(tmp_path / "many.jsonl", *lines)
+    sending = await start_sending(node, at_node, file)
+    sending.send_signal(signal.SIGINT)
+    await sending.wait()
+    outcome = await at_node("send", "--file", file)
+    assert "Going on behind line 100." in outcome.errors
+    assert "line 8: refused (422): title" in outcome.errors
+    assert "50 published, 1 refused" in outcome.output
+    assert outcome.status == 1
+
+
+async def test_a_record_that_cannot_be_written_is_told_before_anything_is_sent(
+    at_node: CommandLine, node: NotifierProcess, tmp_path: Path
+) -> None:
+    """Whatever stands in its way."""
+    file = write_lines(tmp_path / "many.jsonl", *numbered(3))
+    before = await count_published(node)
+    (tmp_path / "many.jsonl.sent").mkdir()
+    told_how_far_is_impossible(await at_node("send", "--file", file), file)
+    assert await count_published(node) == before
+
+
+def told_how_far_is_impossible(outcome: Outcome, file: str) -> None:
+    assert outcome.status == 1
+    [line] = outcome.errors.splitlines()
+    assert line.startswith(f"Error: {file}.sent cannot be written (")
+    assert line.endswith(f"--file - < {file}")
+
+
+async def test_a_failure_of_the_server_is_no_refusal(tmp_path: Path) -> None:
+    """It is tried again, be it JSON and with a time or not, and only what was not answered."""
+    asked: list[list[str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append([item["title"] for item in (await request.json())["notifications"]])
+        match len(asked):
+            case 1:
+                return web.Response(status=502, text="<h1>Bad gateway</h1>")
+            case 2:
+                return web.json_response({"code": "internal"}, status=500)
+            case 3:
+                later = {"code": "store_unavailable", "message": "Later.", "retry_after": 0.01}
+                results = [{"status": 201, "id": "1"}, {"status": 503, "error": later}]
+                return web.json_response({"results": results})
+            case _:
+                return web.json_response({"results": [{"status": 201, "id": "2"}]})
+
+    app = web.Application()
+    app.router.add_post("/v1/notifications/batch", answer)
+    write_lines(tmp_path / "two.jsonl", *numbered(2))
+    with opened(tmp_path / "two.jsonl") as file:
+        async with TestServer(app) as server:
+            assert await send_file(str(server.make_url("/")), lambda: "key", file)
+    assert asked == [["line 0", "line 1"]] * 3 + [["line 1"]]
+
+
 async def test_a_file_stops_where_the_server_is_lost(notifier: CommandLine) -> None:
     """The line to go on from is named."""
     file = write_lines(notifier.folder / "x.jsonl", {"to": "everyone", "title": "x"})
@@ -83,18 +190,7 @@ async def test_sending_goes_on_where_it_was_interrupted(
     """After Ctrl-C the same command sends the rest; every line is published once."""
     file = write_lines(tmp_path / "many.jsonl", *numbered(450))
     record = tmp_path / "many.jsonl.sent"
-    sending = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "notifier", "send", "--file", file, "--rate", "1"),
-        cwd=node.folder,
-        env={**clean_environment(), "PYTHONPATH": str(REPOSITORY), **at_node.env},
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-
-    async def has_begun() -> bool:
-        return record.exists()
-
-    await until(has_begun, what="the first batch to be sent")
+    sending = await start_sending(node, at_node, file)
     sending.send_signal(signal.SIGINT)
     assert await sending.wait() != 0
     done = json.loads(record.read_text())["line"]
@@ -107,6 +203,29 @@ async def test_sending_goes_on_where_it_was_interrupted(
     again = await at_node("send", "--file", file)
     assert "450 published" in again.output
     assert await count_published(node) == 450
+
+
+async def start_sending(
+    node: NotifierProcess, at_node: CommandLine, file: str
+) -> asyncio.subprocess.Process:
+    """Send so slowly that only the first batch has been sent when this returns."""
+    sending = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "notifier", "send", "--file", file, "--rate", "1"),
+        cwd=node.folder,
+        env={**clean_environment(), "PYTHONPATH": str(REPOSITORY), **at_node.env},
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def has_begun() -> bool:
+        return has_text(Path(f"{file}.sent"))
+
+    await until(has_begun, what="the first batch to be sent")
+    return sending
+
+
+def has_text(path: Path) -> bool:
+    return path.exists() and bool(path.read_bytes())
 
 
 async def test_another_file_under_the_same_name_is_sent_from_its_start(
