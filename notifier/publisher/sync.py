@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import Future
 from functools import partial
 from itertools import islice
 from types import TracebackType
@@ -29,7 +30,7 @@ class SyncPublisher:
     """Takes the same arguments as ``Publisher`` and raises the same errors; each call waits.
 
     Threads may share one. A process that was forked from one that used it connects anew. It is
-    closed when the process ends, if not before.
+    closed when nobody holds it any more and when the process ends, if not before.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SyncPublisher:
         self._publisher()  # wrong settings are told here, not at the first notification
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
+        self._dropped: weakref.finalize[[], SyncPublisher] | None = None
         _all.add(self)
 
     def publish(self, to: To, title: str, **fields: Unpack[Fields]) -> str:
@@ -82,11 +84,15 @@ class SyncPublisher:
         return self._call(lambda publisher: publisher.outcome(notification_id))
 
     def close(self) -> None:
-        """Finish what is under way and disconnect. It may be used again afterwards."""
+        """Wait for calls under way, which their patience ends, and disconnect.
+
+        It may be used again afterwards, and what is called meanwhile connects anew.
+        """
         with self._lock:
-            worker, self._worker = self._worker, None
+            worker = self._take_worker()
         if worker is not None:
-            worker.close()
+            worker.leave()
+            worker.join()
 
     def __enter__(self) -> Self:
         return self
@@ -100,18 +106,28 @@ class SyncPublisher:
         self.close()
 
     def _call(self, work: Work[Answer]) -> Answer:
-        with self._lock:
+        with self._lock:  # so that nothing is asked of a worker that leaves
             if self._worker is None:
                 self._worker = _Worker(self._publisher())
-            worker = self._worker
-        return worker.call(work)
+                self._dropped = weakref.finalize(self, self._worker.leave)
+                self._dropped.atexit = False
+            answer = self._worker.ask(work)
+        try:
+            return answer.result()
+        except BaseException:
+            answer.cancel()  # if it was the waiting that was interrupted
+            raise
+
+    def _take_worker(self) -> _Worker | None:
+        worker, self._worker = self._worker, None
+        if self._dropped is not None:
+            self._dropped.detach()
+        return worker
 
     def _forget(self) -> None:
         """In a fork: its parent's thread is not here, and its parent's connections are not ours."""
-        if self._worker is not None:
-            _orphans.append(self._worker)
         self._lock = threading.Lock()
-        self._worker = None
+        self._take_worker()
 
 
 class _Worker:
@@ -120,28 +136,52 @@ class _Worker:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="notifier-publisher", daemon=True
-        )
+        self._leaving: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="notifier-publisher", daemon=True)
+        _workers.add(self)
         self._thread.start()
 
-    def call(self, work: Work[Answer]) -> Answer:
-        return asyncio.run_coroutine_threadsafe(work(self._publisher), self._loop).result()
+    def ask(self, work: Work[Answer]) -> Future[Answer]:
+        return asyncio.run_coroutine_threadsafe(work(self._publisher), self._loop)
 
-    def close(self) -> None:
-        self.call(Publisher.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
+    def leave(self) -> None:
+        """End when all that was asked before has its answer. Waits for nothing: the thread that
+        collects garbage may be that of the worker."""
+        self._loop.call_soon_threadsafe(self._begin_to_leave)
+
+    def join(self, timeout: float | None = None) -> None:
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        self._loop.run_forever()
         self._loop.close()
+        _workers.discard(self)
+
+    def _begin_to_leave(self) -> None:
+        self._leaving = self._loop.create_task(self._leave())
+
+    async def _leave(self) -> None:
+        try:
+            await self._publisher.close()
+        finally:
+            self._loop.stop()
 
 
 _all: weakref.WeakSet[SyncPublisher] = weakref.WeakSet()
 
+_workers: set[_Worker] = set()
+"""Until their threads have ended."""
+
 _orphans: list[_Worker] = []
 """Kept for ever: collecting them would tidy up what the parent process still uses."""
 
+DROPPED_SECONDS = 1.0
+"""For those whose publisher was dropped just before the process ends, to disconnect."""
+
 
 def _after_fork() -> None:
+    _orphans.extend(_workers)
+    _workers.clear()
     for publisher in _all:
         publisher._forget()  # noqa: SLF001
 
@@ -149,6 +189,8 @@ def _after_fork() -> None:
 def _at_exit() -> None:
     for publisher in list(_all):
         publisher.close()
+    for worker in list(_workers):
+        worker.join(DROPPED_SECONDS)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis import asyncio as aioredis
 
 from notifier import SyncPublisher
 from notifier.core.models import Priority
 from notifier.errors import ConfigurationError, InvalidRequest
 from tests.publisher.test_redis import Queue
-from tests.servers import REPOSITORY, clean_environment
+from tests.servers import REPOSITORY, clean_environment, free_port, until
 
 
 @pytest.fixture
@@ -66,6 +71,78 @@ async def test_threads_share_one(redis_url: str, channel: str) -> None:
     await queue.redis.aclose()
 
 
+async def test_closing_leaves_no_caller_behind(
+    redis_url: str, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls under way get their answers, whatever the others do; later ones connect anew."""
+    publisher = SyncPublisher(redis_url, channel=channel)
+    ask = asyncio.run_coroutine_threadsafe
+
+    def ask_late(*arguments: Any) -> Future[Any]:
+        time.sleep(0.002)  # others have their turn
+        return ask(*arguments)
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", ask_late)
+
+    def use(number: int) -> str | None:
+        if number % 10 == 0:
+            publisher.close()
+            return None
+        return publisher.publish("everyone", str(number))
+
+    def work() -> list[str | None]:
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(use, range(300)))
+
+    ids = await asyncio.wait_for(asyncio.to_thread(work), 60)
+    assert sum(found is not None for found in ids) == 270
+    await asyncio.to_thread(publisher.close)
+    assert not threads()
+
+
+async def test_who_waits_no_longer_does_not_keep_it_from_closing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after Ctrl-C: the call was given up."""
+
+    def interrupted(self: Future[str], timeout: float | None = None) -> str:
+        raise KeyboardInterrupt
+
+    publisher = SyncPublisher(f"http://127.0.0.1:{free_port()}", key="x", patience=600)
+    with monkeypatch.context() as patch:
+        patch.setattr(Future, "result", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            publisher.publish("everyone", "Hello")
+    await asyncio.wait_for(asyncio.to_thread(publisher.close), 10)
+
+
+async def test_one_that_nobody_holds_ends_by_itself(redis_url: str, channel: str) -> None:
+    """Its thread and its connections; as when one is made for each request."""
+    redis = aioredis.Redis.from_url(redis_url)
+    name = f"client-of-{channel}"
+    separator = "&" if "?" in redis_url else "?"
+
+    async def connections() -> int:
+        return sum(client["name"] == name for client in await redis.client_list())
+
+    for _ in range(3):
+        publisher = SyncPublisher(f"{redis_url}{separator}client_name={name}", channel=channel)
+        await asyncio.to_thread(publisher.publish, "everyone", "Hello")
+    assert await connections()
+    del publisher
+    gc.collect()
+
+    async def is_gone() -> bool:
+        return not threads() and not await connections()
+
+    await until(is_gone, what="threads and connections to end")
+    await redis.aclose()
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "notifier-publisher"]
+
+
 async def test_it_may_be_used_inside_a_running_loop(redis_url: str, channel: str) -> None:
     """It holds that loop up as any call does that waits, but it works."""
     with SyncPublisher(redis_url, channel=channel) as publisher:
@@ -77,10 +154,13 @@ import os, sys
 from notifier import SyncPublisher
 publisher = SyncPublisher(sys.argv[1], channel=sys.argv[2])
 publisher.publish("everyone", "before the fork")
+dropped = SyncPublisher(sys.argv[1], channel=sys.argv[2])
+dropped.publish("everyone", "dropped in the children")
 children = []
 for number in range(4):
     child = os.fork()
     if not child:
+        del dropped
         publisher.publish("everyone", f"child {number}")
         publisher.publish_many([{"to": "everyone", "title": f"child {number} again"}])
         os._exit(0)
@@ -88,6 +168,8 @@ for number in range(4):
 publisher.publish("everyone", "after the fork")
 assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
 publisher.publish("everyone", "at last")
+dropped.publish("everyone", "not dropped here")
+del dropped
 """
 
 
@@ -105,6 +187,7 @@ async def test_a_forked_process_connects_anew(redis_url: str, channel: str) -> N
     titles = await queue.titles()
     assert sorted(titles) == sorted(
         ["before the fork", "after the fork", "at last"]
+        + ["dropped in the children", "not dropped here"]
         + [f"child {number}{again}" for number in range(4) for again in ("", " again")]
     )
     await queue.redis.aclose()
