@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,11 +59,6 @@ class Draft:
             type=str(fields.get("type", "")),
             priority=str(fields.get("priority", "")),
         )
-
-    @property
-    def fingerprint(self) -> str:
-        """The same for the same notification."""
-        return hashlib.sha256(self.body).hexdigest()
 
 
 class Sender(Protocol):

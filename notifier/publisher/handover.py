@@ -68,7 +68,7 @@ class Command:
 
 def publish(draft: Draft, by: str, names: QueueNames) -> Command:
     message = Message(op="publish", id=draft.id, by=by, body=draft.body, key=draft.key)
-    record = f"{draft.id} {draft.fingerprint}" if draft.key else ""
+    record = message.record if draft.key else ""
     return Command(
         _SHA_PUBLISH,
         _keys(names, draft.id, names.key(by, draft.key)),

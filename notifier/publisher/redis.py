@@ -14,7 +14,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptErr
 from notifier.errors import Conflict, NotFound, QueueUnavailable, RequestError
 from notifier.publisher import handover
 from notifier.publisher.drafts import Draft
-from notifier.queue.messages import Outcome
+from notifier.queue.messages import Outcome, fingerprint
 from notifier.queue.names import QueueNames, id_bytes
 from notifier.redis.client import FAILURES, connect
 
@@ -182,8 +182,8 @@ def _id(draft: Draft, record: bytes) -> str | RequestError:
     """The draft's own id, or that of an earlier one under the same idempotency key."""
     if not record:
         return draft.id
-    first_id, _, fingerprint = record.decode().partition(" ")
-    if fingerprint != draft.fingerprint:
+    first_id, _, first = record.decode().partition(" ")
+    if first != fingerprint(draft.body):
         return Conflict("The idempotency key was used for another notification.")
     return first_id
 

@@ -111,7 +111,10 @@ class Desk:
         return _letter(*rows[0]) if rows else None
 
     async def retry(self, letter: DeadLetter) -> None:
-        """Put the item back, at the end of its priority."""
+        """Put the item back, at the end of its priority.
+
+        It has its idempotency key again, unless another one has come under it meanwhile.
+        """
         async with self._redis.pipeline(transaction=True) as pipeline:
             pipeline.xadd(self._names.lanes[Priority(letter.lane)], dict(letter.item))
             pipeline.xdel(self._names.dead, letter.id)
@@ -120,6 +123,9 @@ class Desk:
                 outcomes = self._names.outcomes(message.id)
                 pipeline.hset(outcomes, id_bytes(message.id), f"queued:{letter.lane}")
                 pipeline.expire(outcomes, KEPT_SECONDS)
+                if message.key:
+                    key = self._names.key(message.by, message.key)
+                    pipeline.set(key, message.record, ex=KEPT_SECONDS, nx=True)
             await pipeline.execute()
 
     async def drop(self, letter: DeadLetter) -> None:

@@ -52,6 +52,10 @@ STUCK_SECONDS = 30.0
 PASS_ON_SECONDS = 1.0
 """Who has to wait longer than that lets another node try, whose store may be there."""
 
+_FREE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+"""What is dead gives back its idempotency key, for one that is corrected, unless another one under
+the same key has come already."""
+
 _Left = Mapping[str, Any]
 """Of something that was read and not settled: where it stands, how often it was delivered."""
 
@@ -221,6 +225,9 @@ class LaneReader(Reader[_Item]):
             elif item.outcome.state == "dead":
                 letter = dead_letter(self._priority, item.fields, item.outcome)
                 pipeline.xadd(self._names.dead, letter, maxlen=MAX_DEAD, approximate=True)
+                if item.message is not None and item.message.key:
+                    key = self._names.key(item.message.by, item.message.key)
+                    pipeline.eval(_FREE, 1, key, item.message.record)
 
     def _remove(self, pipeline: Any, items: Sequence[_Item]) -> None:
         places = [item.place for item in items]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self, cast, get_args
@@ -40,6 +41,11 @@ class Message:
             fields["key"] = self.key
         return fields
 
+    @property
+    def record(self) -> str:
+        """What is kept under its idempotency key: whose it is, and whether it says the same."""
+        return f"{self.id} {fingerprint(self.body)}"
+
     @classmethod
     def read(cls, fields: Mapping[bytes, bytes]) -> Self:
         """Read an item of a stream; ``InvalidRequest`` if it is no message."""
@@ -53,6 +59,11 @@ class Message:
             raise InvalidRequest({"": ["Not a message of a publisher."]})
         body = fields.get(b"body", b"")
         return cls(op=cast("Op", op), id=notification_id, by=by, body=body, key=key)
+
+
+def fingerprint(body: bytes) -> str:
+    """The same for the same notification."""
+    return hashlib.sha256(body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

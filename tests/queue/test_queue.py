@@ -11,7 +11,7 @@ import pytest
 
 from notifier import Publisher
 from notifier.core.models import Kind, Priority, Publication, Receipt, new_id, now_ms
-from notifier.errors import NotFound, StoreUnavailable
+from notifier.errors import Conflict, NotFound, StoreUnavailable
 from notifier.queue import consumer as consumers
 from notifier.queue import lane, reader
 from notifier.queue.messages import Message
@@ -113,6 +113,35 @@ async def test_wrong_items_never_block_the_queue(
         for fields in POISON.values()
     ]
     assert "SECRET" not in caplog.text
+
+
+async def test_what_is_dead_gives_back_its_key(site: Site, shop: Publisher) -> None:
+    """One that is corrected may have it, and keeps it when the first is tried again."""
+    node = await site.open_node()
+    wrong = await shop.publish("user:ada", "Shipped", type="unheard_of", idempotency_key="order-17")
+    assert (await site.settled(shop, wrong)).state == "dead"
+    right = await shop.publish("user:ada", "Shipped", idempotency_key="order-17")
+    assert right != wrong
+    assert (await site.settled(shop, right)).state == "published"
+    [letter] = await site.desk.dead(9)
+    await site.desk.retry(letter)
+    assert (await site.settled(shop, wrong)).state == "dead"
+    assert await shop.publish("user:ada", "Shipped", idempotency_key="order-17") == right
+    assert await stored(node, "user:ada") == ["Shipped"]
+
+
+async def test_what_is_tried_again_has_its_key_again(site: Site, shop: Publisher) -> None:
+    """Who repeats the call is told its id, as before."""
+    fields = {"type": "unheard_of", "idempotency_key": "order-17"}
+    wrong = await shop.publish("user:ada", "Shipped", **fields)
+    node = await site.open_node()
+    assert (await site.settled(shop, wrong)).state == "dead"
+    await consumer(node).close()
+    [letter] = await site.desk.dead(9)
+    await site.desk.retry(letter)
+    assert await shop.publish("user:ada", "Shipped", **fields) == wrong
+    with pytest.raises(Conflict):
+        await shop.publish("user:ada", "Shipped", idempotency_key="order-17")
 
 
 def _bytes(value: str | bytes) -> bytes:
