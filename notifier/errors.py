@@ -14,7 +14,7 @@ NotifierError
     ├── TooLarge            413  send less
     ├── RateLimited         429  wait ``retry_after`` seconds
     ├── UnknownEvent        404  no such Socket.IO event
-    ├── StoreUnavailable    503  nothing was accepted; try again after ``retry_after`` seconds
+    ├── StoreUnavailable    503  it may be stored or not; repeat it with its idempotency key
     ├── QueueUnavailable    503  it may be queued or not; repeat it with its idempotency key
     └── Overloaded          503  the node is full or leaving; come back in ``retry_after`` seconds
 
@@ -41,7 +41,7 @@ class ConfigurationError(NotifierError):
 
 
 class RequestError(NotifierError):
-    """A call that was refused: nothing of it was carried out.
+    """A call that was refused: nothing of it was carried out, but where an error says otherwise.
 
     ``code`` is stable and meant for programs, ``detail`` is a sentence for people, ``retry_after``
     (seconds) is set when the same call may succeed later. ``index`` is set when it is about one of
@@ -174,7 +174,8 @@ class RateLimited(RequestError):
 
 
 class StoreUnavailable(RequestError):
-    """The store cannot confirm writes or answer reads now. Nothing was accepted."""
+    """The store cannot confirm writes or answer reads now. What was to be written may have been:
+    the same call with the same idempotency key finds out."""
 
     code = "store_unavailable"
     status = 503

@@ -37,7 +37,8 @@ _REFUSALS = {
     "Unauthenticated": "There is no valid token: `unauthenticated`, or `expired` for a fresh one.",
     "Limited": "`rate_limited`; `Retry-After` says when the next request is welcome.",
     "Failed": "`internal`: a mistake of the server, whose log knows the `request_id`.",
-    "Unavailable": "Nothing was carried out; repeat it after `Retry-After` seconds.",
+    "Unavailable": "`overloaded`, or `store_unavailable`: then it may have been carried out. "
+    "Repeat it after `Retry-After` seconds, with the same `Idempotency-Key`.",
 }
 
 _MEDIA = {

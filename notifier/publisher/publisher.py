@@ -54,7 +54,8 @@ class Publisher:
     """Publishes over Redis (``redis://``, ``rediss://``), or over HTTP with a URL and a ``key``.
 
     ``name`` says who publishes, over Redis; ``channel`` is the [redis] channel of the servers.
-    ``patience`` is for how many seconds a call goes on trying while Redis or the server is away.
+    ``patience`` is for how many seconds publishing and withdrawing go on trying while Redis or the
+    server is away.
     Belongs to the event loop in which it is first used; close it, or use it with ``async with``.
     Raises ``ConfigurationError``.
     """
@@ -123,7 +124,8 @@ class Publisher:
     async def outcome(self, notification_id: str) -> Outcome:
         """What became of a notification; known for a day. Raises ``NotFound``.
 
-        Over HTTP, what ``publish`` returned an id for is published.
+        Redis is asked once: ``QueueUnavailable`` while it is away. Over HTTP, what
+        ``publish`` returned an id for is published.
         """
         with self._using() as sender:
             return await sender.outcome(_canonical(notification_id))

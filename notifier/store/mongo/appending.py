@@ -25,7 +25,7 @@ known (``heads.py``) that a majority has it and that it stays.
    head would have to be gone, but it stays for longer than a write can be delayed.
 
 Entries of different logs have no order, and a publication to several logs may be there in part
-when the server fails. Its caller is told that nothing was accepted; a retry with the same
+when the server fails. Its caller is told ``StoreUnavailable``; a retry with the same
 idempotency key completes it: the key's record holds the notification, and ``_id`` keeps out what
 is there.
 """
