@@ -207,6 +207,18 @@ async def test_what_stands_in_front_of_the_server_may_fail(proxy: Proxy, status:
         assert await publisher.publish("user:ada", "Hello") == "7"
 
 
+async def test_patience_begins_but_once(proxy: Proxy) -> None:
+    """Also for what is sent again because the store could not take all of a batch."""
+    later = {"code": "store_unavailable", "message": "Later.", "retry_after": 1.5}
+    results = [{"status": 201, "id": "7"}, {"status": 503, "error": later}]
+    away = [web.Response(status=503, headers={"Retry-After": "1"}) for _ in range(3)]
+    proxy.answers = [web.json_response({"results": results}), *away]
+    async with Publisher(proxy.url, key="x", patience=2.0) as publisher:
+        with pytest.raises(QueueUnavailable):
+            await publisher.publish_many([{"to": "user:ada", "title": t} for t in titled(2)])
+    assert proxy.asked == 2
+
+
 async def test_closing_waits_for_calls_under_way(proxy: Proxy) -> None:
     """They get their answers; it may be used again afterwards."""
     proxy.answers = [receipt(), receipt()]

@@ -248,6 +248,21 @@ async def test_a_full_buffer_makes_callers_wait(
     await queue.redis.aclose()
 
 
+async def test_closing_waits_for_those_who_wait(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also for who had no room yet; no connection is left."""
+    monkeypatch.setattr(way, "BUFFER_BYTES", 5_000)
+    publisher = Publisher(f"{valkey.url}?client_name=closed")
+    calls = [asyncio.create_task(publisher.publish("user:ada", str(n))) for n in range(100)]
+    await asyncio.sleep(0)
+    await publisher.close()
+    assert all(call.done() and call.result() for call in calls)
+    queue = Queue(valkey.url, "notifier")
+    assert not [one for one in await queue.redis.client_list() if one["name"] == "closed"]
+    await queue.redis.aclose()
+
+
 async def test_a_refused_password_is_told_without_waiting(redis_url: str) -> None:
     """Patience does not help against it."""
     url = redis_url.replace("redis://", "redis://nobody:wrong@")
