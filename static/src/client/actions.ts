@@ -1,6 +1,7 @@
 import * as inboxes from "../inbox/inbox.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { Action } from "../tabs/tabs.ts";
+import type { Changes } from "./changes.ts";
 import { formatCursor } from "./cursor.ts";
 import type { NotifierError } from "./errors.ts";
 import type { Preferences, PreferencesChange, Settings } from "./preferences.ts";
@@ -17,8 +18,6 @@ export interface ActionsPort {
   failed(error: NotifierError): void;
   /** Loads the feed again. */
   refresh(): void;
-  /** A feed that is on its way is out of date. */
-  forget(): void;
 }
 
 /** What the user does: it shows at once, and is taken back when the server refuses. */
@@ -31,6 +30,7 @@ export class Actions {
   constructor(
     private readonly port: ActionsPort,
     private readonly settings: Settings,
+    private readonly changes: Changes,
   ) {}
 
   /** Rejects with a NotifierError when it is taken back. */
@@ -79,9 +79,10 @@ export class Actions {
     const { cleared } = this.port.inbox();
     if (!cleared) return;
     const target = { all: true as const, cursor: formatCursor(cleared.cursor) };
-    this.port.forget(); // a page asked for before this still has what is cleared now
     this.port.update({ ...this.port.inbox(), cleared: undefined });
-    this.port.request("dismiss", target).then(
+    const done = this.port.request("dismiss", target);
+    this.changes.during((inbox) => inboxes.act(inbox, "dismiss", target), done);
+    done.then(
       () => this.port.refresh(),
       (error: NotifierError) => {
         this.port.update(inboxes.unclear({ ...this.port.inbox(), cleared }));
@@ -93,6 +94,7 @@ export class Actions {
   async #show<N extends ActionName>(name: N, args: Requests[N][0], outcome: Promise<Counts>): Promise<void> {
     const before = this.port.inbox();
     const after = inboxes.act(before, name, args);
+    this.changes.during((inbox) => inboxes.act(inbox, name, args), outcome);
     this.port.update(after);
     this.#pending++;
     try {

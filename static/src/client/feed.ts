@@ -1,6 +1,7 @@
 import * as inboxes from "../inbox/inbox.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import { Backoff } from "./backoff.ts";
+import type { Changes } from "./changes.ts";
 import type { NotifierError } from "./errors.ts";
 import type { FeedPage } from "./protocol.ts";
 
@@ -24,7 +25,10 @@ export class Feed {
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #backoff = new Backoff();
 
-  constructor(private readonly port: FeedPort) {}
+  constructor(
+    private readonly port: FeedPort,
+    private readonly changes: Changes,
+  ) {}
 
   /** Loads the newest notifications again; the window keeps its length. Rejects with a NotifierError. */
   async reload(): Promise<void> {
@@ -32,11 +36,11 @@ export class Feed {
     const turn = this.#turn;
     const limit = this.#asMuchAgain();
     try {
-      const page = await this.port.request({ limit });
+      const { answer, redo } = await this.changes.follow(this.port.request({ limit }));
       if (turn !== this.#turn) return;
       this.problem = undefined;
       this.#backoff.reset();
-      this.port.update(inboxes.loadNewest(this.port.inbox(), page));
+      this.port.update(redo(inboxes.loadNewest(this.port.inbox(), answer)));
     } catch (error) {
       this.problem = error as NotifierError;
       this.port.changed();
@@ -59,9 +63,9 @@ export class Feed {
   async loadMore(): Promise<void> {
     const before = this.port.inbox().next;
     if (before === null) return;
-    const page = await this.port.request({ limit: this.#asMuchAgain(), before });
+    const { answer, redo } = await this.changes.follow(this.port.request({ limit: this.#asMuchAgain(), before }));
     const inbox = this.port.inbox();
-    if (inbox.next === before) this.port.update(inboxes.loadOlder(inbox, page));
+    if (inbox.next === before) this.port.update(redo(inboxes.loadOlder(inbox, answer)));
   }
 
   /** Who has scrolled far goes on in larger steps. */

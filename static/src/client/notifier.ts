@@ -6,6 +6,7 @@ import { linkOver } from "../links/ladder.ts";
 import { ALONE, type JoinTabs, type Tabs } from "../tabs/tabs.ts";
 import { Actions } from "./actions.ts";
 import { Catalogue, type TypeInfo } from "./catalogue.ts";
+import { Changes } from "./changes.ts";
 import { Connection } from "./connection.ts";
 import { formatCursor, furthest, type Position, parseCursor } from "./cursor.ts";
 import { Emitter } from "./emitter.ts";
@@ -30,6 +31,7 @@ export class Notifier {
   readonly #connection: Connection;
   readonly #tabs: Tabs;
   readonly #settings = new Settings(() => this.#publish());
+  readonly #changes = new Changes();
   readonly #actions = new Actions(
     {
       inbox: () => this.#inbox,
@@ -37,9 +39,9 @@ export class Notifier {
       request: (name, args) => this.#request(name, args),
       failed: (error) => this.#events.emit("failed", error),
       refresh: () => this.#feed.refresh(),
-      forget: () => this.#feed.forget(),
     },
     this.#settings,
+    this.#changes,
   );
   readonly #reader = new Reader({
     cursor: () => this.#inbox.cursor,
@@ -48,12 +50,15 @@ export class Notifier {
     fill: (answer) => this.#fill(answer),
     broken: () => this.#connection.restart(),
   });
-  readonly #feed = new Feed({
-    inbox: () => this.#inbox,
-    update: (inbox) => this.#update(inbox),
-    request: (args) => this.#request("feed", args),
-    changed: () => this.#publish(),
-  });
+  readonly #feed = new Feed(
+    {
+      inbox: () => this.#inbox,
+      update: (inbox) => this.#update(inbox),
+      request: (args) => this.#request("feed", args),
+      changed: () => this.#publish(),
+    },
+    this.#changes,
+  );
   readonly #expiry = new Expiry({
     expired: (ids) => this.#remove(ids),
     settled: () => this.#feed.refresh(),
@@ -233,10 +238,13 @@ export class Notifier {
   }
 
   #remove(ids: readonly string[]): void {
+    this.#changes.note((inbox) => inboxes.remove(inbox, ids));
     this.#withdraw(inboxes.remove(this.#inbox, ids));
   }
 
   #follow(change: StateChange): void {
+    const { joined: _, left: __, counts: ___, ...marks } = change;
+    this.#changes.note((inbox) => inboxes.follow(inbox, marks));
     this.#withdraw(inboxes.follow(this.#inbox, change));
     if (change.joined) this.#feed.refresh();
     this.#events.emit("state", change);

@@ -289,6 +289,62 @@ describe("an action", () => {
   });
 });
 
+describe("a page that was asked for before an action", () => {
+  const STALE = page(["3@user:42", "2@user:42", "1@user:42"].map((id) => feedEntry(id)), CURSOR);
+
+  test.each([
+    ["mark_read", () => notifier.markRead(["2@user:42"]), { unread: 2, unseen: 3 }],
+    ["dismiss", () => notifier.dismiss(["2@user:42"]), { unread: 2, unseen: 2 }],
+    ["mark_read", () => notifier.markAllRead(), { unread: 0, unseen: 3 }],
+    ["mark_seen", () => notifier.markSeen(), { unread: 3, unseen: 0 }],
+  ] as const)("does not undo %s, be it answered or not", async (name, act, counts) => {
+    await loaded();
+    void notifier.reload();
+    void act();
+    await settle();
+    const { items, unread, unseen } = notifier.snapshot;
+    void notifier.reload();
+    const [answeredLate, asked] = [script.next("feed"), script.next(name)];
+    await script.next("feed").answer(STALE);
+    expect(notifier.snapshot).toMatchObject({ items, unread, unseen });
+    void notifier.reload();
+    await asked.answer(counts);
+    await answeredLate.answer(STALE);
+    await script.next("feed").answer(STALE);
+    expect(notifier.snapshot).toMatchObject({ items, unread, unseen });
+  });
+
+  test("shows what was refused meanwhile as it was", async () => {
+    await loaded();
+    void notifier.dismiss(["2@user:42"]).catch(() => undefined);
+    void notifier.reload();
+    await script.next("dismiss").refuse("rate_limited");
+    await script.next("feed").answer(STALE);
+    expect([ids().length, notifier.snapshot.unread]).toEqual([3, 3]);
+  });
+
+  test("does not bring back what was withdrawn, replaced or dealt with elsewhere meanwhile", async () => {
+    await loaded();
+    void notifier.reload();
+    script.send("removed", { ids: ["2@user:42"], id: "4@user:42" });
+    script.send("state", { read: ["3@user:42"] });
+    script.send("notification", entry("5@user:42", { replaces: ["1@user:42"] }));
+    await script.next("feed").answer(STALE);
+    expect(notifier.snapshot.items.map(({ id, read }) => [id, read])).toEqual([["5@user:42", false], ["3@user:42", true]]);
+    expect(notifier.snapshot.unread).toBe(1);
+  });
+
+  test("and brings older ones does not show them as unread again", async () => {
+    await script.online("user:42=3");
+    await script.next("feed").answer(page([feedEntry("3@user:42")], "user:42=3", { next: "user:42=3", unread: 2 }));
+    void notifier.loadMore();
+    void notifier.markAllRead();
+    await script.next("mark_read").answer({ unread: 0, unseen: 2 });
+    await script.next("feed").answer(page([feedEntry("2@user:42")], "user:42=3"));
+    expect([notifier.snapshot.items.map(({ read }) => read), notifier.snapshot.unread]).toEqual([[true, true], 0]);
+  });
+});
+
 describe("clear all", () => {
   test("tells the server only when it cannot be taken back any more", async () => {
     await loaded();
