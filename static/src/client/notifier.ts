@@ -23,6 +23,8 @@ export class Notifier {
   #inbox: Inbox = inboxes.EMPTY;
   #snapshot: Snapshot;
   #known = false;
+  /** The ids of missed notifications, to be told when the preferences of now are here. */
+  #missed: string[] = [];
   /** Jumps in a log are no losses on the present link. */
   #gapless = false;
   readonly #listeners = new Emitter<{ snapshot: Snapshot }>();
@@ -220,21 +222,31 @@ export class Notifier {
     this.#update(inboxes.withCounts({ ...this.#inbox, cursor: here }, counts));
     const asExpected = unread === counts.unread && unseen === counts.unseen;
     if (!loaded || this.#connection.state !== "online" || !asExpected) this.#feed.refresh();
+    this.#tellMissed();
+  }
+
+  /** Where they are shown is for the preferences of now to say, which come after them. */
+  #tellMissed(): void {
+    const missed = new Set(this.#missed.splice(0));
+    const items = this.#inbox.items.filter((item) => missed.has(item.notification_id));
+    for (const item of items.reverse()) this.#events.emit("notification", { item, replayed: true });
   }
 
   #take(event: LogEvent, position: Position | undefined): void {
     if (position) this.#inbox = inboxes.moveTo(this.#inbox, position);
-    if (event.name === "notification") this.#arrive(event.payload, this.#connection.state !== "online");
+    if (event.name === "notification") this.#arrive(event.payload, false);
     if (event.name === "removed") this.#remove(event.payload.ids);
     if (event.name === "state") this.#follow(event.payload);
   }
 
-  #arrive(entry: Entry, replayed: boolean): void {
+  #arrive(entry: Entry, filled: boolean): void {
     const isNew = !this.#inbox.items.some((old) => old.notification_id === entry.notification_id);
     this.#remove(entry.replaces ?? []);
     this.#update(inboxes.arrive(this.#inbox, entry));
     const item = this.#inbox.items[0];
-    if (item && isNew) this.#events.emit("notification", { item, replayed });
+    if (!item || !isNew) return;
+    if (this.#connection.state === "online") this.#events.emit("notification", { item, replayed: filled });
+    else this.#missed.push(item.notification_id);
   }
 
   #remove(ids: readonly string[]): void {

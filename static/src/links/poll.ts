@@ -53,8 +53,9 @@ async function ask({ rest, signal }: Opening, question: Question, last?: News): 
 /** Each answer is told like a short connection: what was missed, and `synced`. */
 function tell(opening: Opening, answer: PollAnswer, version: number | undefined): void {
   const { items, removed = [], cursor, unread, unseen, recovered, preferences } = answer;
+  // They decide how what follows is shown.
+  if (preferences && preferences.version !== version) opening.event("preferences", preferences);
   for (const entry of items) opening.event("notification", entry);
   if (removed.length) opening.event("removed", { ids: removed });
-  if (preferences && preferences.version !== version) opening.event("preferences", preferences);
   opening.event("synced", { cursor, counts: { unread, unseen }, recovered, ...(preferences && { preferences }) });
 }

@@ -1,3 +1,4 @@
+import type { Preferences } from "../client/preferences.ts";
 import type { EventName, RequestName, SyncAnswer } from "../client/protocol.ts";
 import type { Carrier } from "../links/link.ts";
 
@@ -24,8 +25,8 @@ export type Message =
   | { kind: "offline"; problem: Problem; to?: TabId }
   /** An answer to `hello`; what else there is to say follows. */
   | { kind: "here"; to: TabId }
-  /** What was missed since the cursor that came with `hello`; events follow. */
-  | { kind: "greeting"; to: TabId; turn: number; carrier: Carrier; news: SyncAnswer }
+  /** What was missed since the cursor that came with `hello`, and the preferences of now; events follow. */
+  | { kind: "greeting"; to: TabId; turn: number; carrier: Carrier; news: SyncAnswer; preferences: Preferences }
   | { kind: "event"; name: EventName; payload: unknown }
   | { kind: "answer"; id: string; data?: unknown; problem?: Problem }
   /** Who presents. */

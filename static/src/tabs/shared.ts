@@ -1,4 +1,5 @@
 import { NotifierError, asProblem } from "../client/errors.ts";
+import type { Preferences } from "../client/preferences.ts";
 import type { EventName, RequestName, Requests, ServerEvents, SyncAnswer } from "../client/protocol.ts";
 import type { Ask, Carrier, Link, LinkFactory, LinkListener } from "../links/link.ts";
 import { Group } from "./group.ts";
@@ -39,6 +40,8 @@ class BrowserTabs implements Tabs {
     this.#link?.group?.tell({ kind: "closed", ids });
   }
 }
+
+type Greeting = Extract<Received, { kind: "greeting" }>;
 
 interface Question {
   id: string;
@@ -212,8 +215,9 @@ class SharedLink implements Link {
     const carrier = this.#carrier!;
     try {
       const from = since ?? (await this.credentials()).since!;
-      const news = (await this.#serve("sync", { since: from })) as SyncAnswer;
-      this.group?.tell({ kind: "greeting", to, turn, carrier, news });
+      const asked = [this.#serve("sync", { since: from }), this.#serve("get_preferences", {})] as const;
+      const [news, preferences] = (await Promise.all(asked)) as [SyncAnswer, Preferences];
+      this.group?.tell({ kind: "greeting", to, turn, carrier, news, preferences });
     } catch (error) {
       this.group?.tell({ kind: "offline", to, problem: problemOf(asProblem(error)) });
     }
@@ -262,7 +266,7 @@ class SharedLink implements Link {
   #follow(message: Received): void {
     switch (message.kind) {
       case "greeting":
-        if (message.turn === this.#turn) this.#take(message.carrier, message.news);
+        if (message.turn === this.#turn) this.#take(message);
         break;
       case "event":
         if (this.#greeted) this.listener.event(message.name, message.payload as never);
@@ -274,13 +278,14 @@ class SharedLink implements Link {
     }
   }
 
-  #take(carrier: Carrier, { items, removed = [], cursor, unread, unseen, until, recovered }: SyncAnswer): void {
+  #take({ carrier, news, preferences }: Greeting): void {
+    const { items, removed = [], cursor, unread, unseen, until = null, recovered } = news;
     this.#greeted = true;
     this.#isCut = false;
     this.listener.opened(carrier);
     for (const entry of items) this.listener.event("notification", entry);
     if (removed.length) this.listener.event("removed", { ids: removed });
-    this.listener.event("synced", { cursor, counts: { unread, unseen, until: until ?? null }, recovered });
+    this.listener.event("synced", { cursor, counts: { unread, unseen, until }, recovered, preferences });
     for (const message of this.#early.splice(0)) this.#hear(message);
     for (const question of this.#own.values()) this.#put(question);
   }

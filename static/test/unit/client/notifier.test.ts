@@ -486,6 +486,23 @@ describe("preferences", () => {
     silent.disconnect();
   });
 
+  test("of now decide where what was missed is shown, although they come after it", async () => {
+    await loaded();
+    const shown: boolean[] = [];
+    notifier.on("notification", ({ item }) => shown.push(notifier.displayOf(item).toast.allowed));
+    script.drop();
+    await vi.advanceTimersByTimeAsync(1_000);
+    script.isOpen = true;
+    script.listener.opened(SOCKET);
+    script.send("notification", entry("4@user:42"));
+    script.send("notification", entry("5@user:42"));
+    script.send("removed", { ids: ["5@user:42"], id: "6@user:42" });
+    expect([shown, ids()[0]]).toEqual([[], "4@user:42"]);
+    const preferences = { ...DEFAULT_PREFERENCES, types: { message: { toast: false } }, version: 1 };
+    script.send("synced", { cursor: "everyone=5;user:42=6", counts: { unread: 4, unseen: 4 }, recovered: true, preferences });
+    expect(shown).toEqual([false]);
+  });
+
   test("that are refused are taken back, reject and are told", async () => {
     await loaded();
     const failed: string[] = [];

@@ -202,21 +202,21 @@ test("nothing new is asked again at once, with the same words, and not told", as
   expect(heard()).toEqual([]);
 });
 
-test("preferences that changed between two answers are told before `synced`", async () => {
+test("preferences that changed between two answers are told before the news that they decide on", async () => {
   const before = { ...DEFAULT_PREFERENCES, version: 3 };
   const after = { ...before, version: 4, sound: !before.sound };
   await (await open(pollLink)).answer(answered([], "user:42=17", { preferences: before }));
   for (const [preferences, names] of [
-    [before, ["synced"]],
-    [after, ["preferences", "synced"]],
-    [after, ["synced"]],
+    [before, ["notification", "synced"]],
+    [after, ["preferences", "notification", "synced"]],
+    [after, ["notification", "synced"]],
   ] as const) {
     told.length = 0;
     await vi.advanceTimersByTimeAsync(1_000);
-    await asked.at(-1)!.answer(answered([], "user:42=17", { preferences }));
+    await asked.at(-1)!.answer(answered([18], "user:42=18", { preferences }));
     const events = heard();
     expect(events.map(([name]) => name)).toEqual(names);
-    for (const [name, payload] of events) {
+    for (const [name, payload] of events.filter(([name]) => name !== "notification")) {
       expect(name === "synced" ? (payload as Synced).preferences : payload).toEqual(preferences);
     }
   }
