@@ -8,6 +8,8 @@ import type { FeedPage } from "./protocol.ts";
 /** One screenful and a little more; the server allows 100. */
 const PAGE = 20;
 const LONGEST_PAGE = 100;
+/** More than anybody reads: what lies beyond is loaded again on the way there. */
+const LONGEST_WINDOW = 500;
 
 export interface FeedPort {
   inbox(): Inbox;
@@ -15,6 +17,7 @@ export interface FeedPort {
   request(args: { limit: number; before?: string }): Promise<FeedPage>;
   /** `problem` changed. */
   changed(): void;
+  isOnline(): boolean;
 }
 
 /** Brings the pages of the feed into the inbox. */
@@ -30,29 +33,40 @@ export class Feed {
     private readonly changes: Changes,
   ) {}
 
-  /** Loads the newest notifications again; the window keeps its length. Rejects with a NotifierError. */
+  /** Loads the newest notifications again, as many as are loaded. Rejects with a NotifierError. */
   async reload(): Promise<void> {
     this.forget();
     const turn = this.#turn;
-    const limit = this.#asMuchAgain();
     try {
-      const { answer, redo } = await this.changes.follow(this.port.request({ limit }));
+      const { answer, redo } = await this.changes.follow(this.#window(turn));
       if (turn !== this.#turn) return;
       this.problem = undefined;
       this.#backoff.reset();
       this.port.update(redo(inboxes.loadNewest(this.port.inbox(), answer)));
     } catch (error) {
-      this.problem = error as NotifierError;
+      if (turn === this.#turn) this.problem = error as NotifierError;
       this.port.changed();
       throw error;
     }
   }
 
+  /** What is loaded, as one page. */
+  async #window(turn: number): Promise<FeedPage> {
+    const length = Math.min(LONGEST_WINDOW, this.port.inbox().items.length);
+    let page = await this.port.request({ limit: this.#asMuchAgain() });
+    while (page.next !== null && page.items.length < length && turn === this.#turn) {
+      const limit = Math.min(LONGEST_PAGE, length - page.items.length);
+      const { items, next } = await this.port.request({ limit, before: page.next });
+      page = { ...page, items: [...page.items, ...items], next };
+    }
+    return page;
+  }
+
   /** A reload that nobody waits for: tried again until it succeeds or is forgotten. */
   refresh(): void {
-    this.reload().catch(({ code, retryAfter }: NotifierError) => {
+    this.reload().catch(({ retryAfter }: NotifierError) => {
       // Without a connection there is nothing to try: the next one begins with a refresh.
-      if (code === "offline") return;
+      if (!this.port.isOnline()) return;
       const wait = retryAfter === undefined ? this.#backoff.next() : this.#backoff.after(retryAfter);
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.refresh(), wait);

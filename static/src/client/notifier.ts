@@ -58,6 +58,7 @@ export class Notifier {
       update: (inbox) => this.#update(inbox),
       request: (args) => this.#request("feed", args),
       changed: () => this.#publish(),
+      isOnline: () => this.#connection.state === "online",
     },
     this.#changes,
   );

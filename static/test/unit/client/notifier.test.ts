@@ -103,6 +103,31 @@ describe("connecting", () => {
     expect(notifier.snapshot.problem?.code).toBe("store_unavailable");
   });
 
+  test("a feed that failed on its own way, while the connection holds, is tried again", async () => {
+    await script.online(CURSOR, {}, STREAM);
+    await script.next("feed").refuse("offline");
+    await vi.advanceTimersByTimeAsync(1_000);
+    await script.next("feed").answer(page([], CURSOR));
+    expect([notifier.snapshot.problem, notifier.snapshot.loaded]).toEqual([undefined, true]);
+  });
+
+  test("again loads as many as were loaded, in pages of a hundred", async () => {
+    const all = Array.from({ length: 150 }, (_, index) => feedEntry(`${150 - index}@user:42`));
+    const until = (first: number, last: number, next: string | null) =>
+      page(all.slice(first, last), "user:42=150", { next, unread: 100, unseen: 100 });
+    await script.online("user:42=150");
+    await script.next("feed").answer(until(0, 100, "a"));
+    void notifier.loadMore();
+    await script.next("feed").answer(until(100, 150, "b"));
+    const done = notifier.reload();
+    await script.next("feed").answer(until(0, 100, "a"));
+    const rest = script.next("feed");
+    expect(rest.args).toEqual({ limit: 50, before: "a" });
+    await rest.answer(until(100, 150, "b"));
+    await done;
+    expect([ids().length, ids().at(-1), notifier.snapshot.more]).toEqual([150, "1@user:42", true]);
+  });
+
   test("the answer to an older reload does not win over a newer one", async () => {
     await loaded();
     void notifier.reload();
