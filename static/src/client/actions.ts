@@ -18,6 +18,8 @@ export interface ActionsPort {
   failed(error: NotifierError): void;
   /** Loads the feed again. */
   refresh(): void;
+  /** Asks how things are, after an action of which nobody knows whether it was done. */
+  settle(): void;
 }
 
 /** What the user does: it shows at once, and is taken back when the server refuses. */
@@ -58,7 +60,7 @@ export class Actions {
         ? this.#change(args as PreferencesChange, outcome as Promise<Preferences>)
         : this.#show(name, args as Requests[ActionName][0], outcome as Promise<Counts>);
     // That tab may have gone before it heard of its success.
-    shown.catch(() => this.port.refresh());
+    shown.catch(({ code }: NotifierError) => (code === "timeout" ? this.port.settle() : this.port.refresh()));
   }
 
   clear(): void {
@@ -86,7 +88,7 @@ export class Actions {
       () => this.port.refresh(),
       (error: NotifierError) => {
         this.port.update(inboxes.unclear({ ...this.port.inbox(), cleared }));
-        this.port.failed(error);
+        this.#failed(error);
       },
     );
   };
@@ -118,8 +120,13 @@ export class Actions {
     try {
       await done;
     } catch (error) {
-      this.port.failed(error as NotifierError);
+      this.#failed(error as NotifierError);
       throw error;
     }
+  }
+
+  #failed(error: NotifierError): void {
+    this.port.failed(error);
+    if (error.code === "timeout") this.port.settle();
   }
 }

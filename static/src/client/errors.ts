@@ -1,7 +1,7 @@
 /**
  * Why something could not be done. `code` is the server's (`rate_limited`, `store_unavailable`...)
- * or one of the client's own: `offline` (there is no connection), `timeout` (no answer came) and
- * `no_token` (the application gave none).
+ * or one of the client's own: `offline` (there is no connection: nothing was sent), `timeout` (no answer
+ * came: whether it was done is unknown) and `no_token` (the application gave none).
  */
 export class NotifierError extends Error {
   override readonly name = "NotifierError";

@@ -41,6 +41,10 @@ export class Notifier {
       request: (name, args) => this.#request(name, args),
       failed: (error) => this.#events.emit("failed", error),
       refresh: () => this.#feed.refresh(),
+      settle: () => {
+        this.#feed.refresh();
+        this.#askPreferences();
+      },
     },
     this.#settings,
     this.#changes,

@@ -39,7 +39,7 @@ export interface NotifierEvents {
   state: StateChange;
   /** The toasts of these notifications (`notification_id`) were closed in another tab. */
   toastsClosed: { ids: readonly string[] };
-  /** An action of this client was taken back. */
+  /** An action of this client was taken back; with the code `timeout`, until the server says whether it was done. */
   failed: NotifierError;
   /** The catalogue of types arrived: `typeInfo` knows more than before. */
   types: undefined;

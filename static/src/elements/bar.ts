@@ -28,8 +28,8 @@ export class Bar {
   }
 
   fail({ code }: Pick<NotifierError, "code">): void {
-    const { offline, other } = this.messages.actionFailed;
-    this.#say(code === "offline" ? offline : other);
+    const { offline, unknown, other } = this.messages.actionFailed;
+    this.#say(code === "offline" ? offline : code === "timeout" ? unknown : other);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#say(""), FAILURE_MS);
   }

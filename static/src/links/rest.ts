@@ -40,7 +40,10 @@ export class Rest {
       const response = await this.#withFreshToken(() => this.#call(call, args, deadline.signal));
       return (await response.json()) as Requests[N][1];
     } catch (error) {
-      throw deadline.passed ? new NotifierError("timeout", "The server did not answer in time.") : asProblem(error);
+      if (deadline.passed) throw new NotifierError("timeout", "The server did not answer in time.");
+      const { code, message } = asProblem(error);
+      // What was sent may have arrived, although no answer of the server came back.
+      throw code === "offline" ? new NotifierError("timeout", message) : error;
     } finally {
       deadline.end();
     }

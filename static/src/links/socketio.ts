@@ -87,10 +87,7 @@ async function request<N extends RequestName>(
     .timeout(ANSWER_TIMEOUT_MS)
     .emitWithAck(name, args)
     .catch(() => {
-      throw new NotifierError(
-        socket.connected ? "timeout" : "offline",
-        "The server did not answer in time.",
-      );
+      throw new NotifierError("timeout", "The server did not answer in time.");
     });
   if (answer.ok) return answer.data as Requests[N][1];
   const { code, message, retry_after } = answer.error;

@@ -29,6 +29,7 @@ export const de: Messages = {
   failed: { title: "Die Benachrichtigungen konnten nicht geladen werden", retry: "Erneut versuchen" },
   actionFailed: {
     offline: "Keine Verbindung. Es wurde nichts geändert.",
+    unknown: "Es kam keine Antwort. Vielleicht hat es nicht geklappt.",
     other: "Das hat nicht geklappt. Es wurde nichts geändert.",
   },
   toasts: "Neue Benachrichtigungen, Alt+T",

@@ -25,7 +25,11 @@ export const en: Messages = {
   offline: { title: "You’re offline", text: "What you missed arrives as soon as you’re back." },
   signedOut: { title: "Your session has ended", text: "Sign in again to see your notifications." },
   failed: { title: "Notifications couldn’t be loaded", retry: "Try again" },
-  actionFailed: { offline: "You’re offline. Nothing was changed.", other: "That didn’t work. Nothing was changed." },
+  actionFailed: {
+    offline: "You’re offline. Nothing was changed.",
+    unknown: "No answer came. It may not have worked.",
+    other: "That didn’t work. Nothing was changed.",
+  },
   toasts: "New notifications, Alt+T",
   group: { one: "{count} new notification", other: "{count} new notifications" },
   groupOf: { one: "{count} new · {label}", other: "{count} new · {label}" },

@@ -28,7 +28,11 @@ export const es: Messages = {
   offline: { title: "Sin conexión", text: "Lo que te pierdas llegará en cuanto vuelvas a conectarte." },
   signedOut: { title: "Tu sesión ha terminado", text: "Inicia sesión de nuevo para ver tus notificaciones." },
   failed: { title: "No se han podido cargar las notificaciones", retry: "Reintentar" },
-  actionFailed: { offline: "Sin conexión. No ha cambiado nada.", other: "No ha funcionado. No ha cambiado nada." },
+  actionFailed: {
+    offline: "Sin conexión. No ha cambiado nada.",
+    unknown: "No hubo respuesta. Puede que no haya funcionado.",
+    other: "No ha funcionado. No ha cambiado nada.",
+  },
   toasts: "Notificaciones nuevas, Alt+T",
   group: {
     one: "{count} notificación nueva",

@@ -30,6 +30,7 @@ export const fr: Messages = {
   failed: { title: "Impossible de charger les notifications", retry: "Réessayer" },
   actionFailed: {
     offline: "Vous êtes hors ligne. Rien n’a été modifié.",
+    unknown: "Pas de réponse. Cela n’a peut-être pas fonctionné.",
     other: "Cela n’a pas fonctionné. Rien n’a été modifié.",
   },
   toasts: "Nouvelles notifications, Alt+T",

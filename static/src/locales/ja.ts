@@ -24,7 +24,11 @@ export const ja: Messages = {
   offline: { title: "オフラインです", text: "再接続すると、届いていない通知が表示されます。" },
   signedOut: { title: "セッションが終了しました", text: "通知を見るには、もう一度サインインしてください。" },
   failed: { title: "通知を読み込めませんでした", retry: "再試行" },
-  actionFailed: { offline: "オフラインのため、変更されませんでした。", other: "うまくいきませんでした。変更はありません。" },
+  actionFailed: {
+    offline: "オフラインのため、変更されませんでした。",
+    unknown: "応答がありませんでした。変更されていない可能性があります。",
+    other: "うまくいきませんでした。変更はありません。",
+  },
   toasts: "新しい通知、Alt+T",
   group: { other: "新しい通知{count}件" },
   groupOf: { other: "新着{count}件・{label}" },

@@ -31,7 +31,8 @@ export interface Messages {
   offline: Readonly<{ title: string; text: string }>;
   signedOut: Readonly<{ title: string; text: string }>;
   failed: Readonly<{ title: string; retry: string }>;
-  actionFailed: Readonly<{ offline: string; other: string }>;
+  /** `unknown`: no answer came. */
+  actionFailed: Readonly<{ offline: string; unknown: string; other: string }>;
   toasts: string;
   group: Forms;
   /** A group of a type with a label: `{label}`. */

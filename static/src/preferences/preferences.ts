@@ -1,6 +1,7 @@
 import { NotifierElement } from "../elements/element.ts";
 import { button, h, setText } from "../elements/dom.ts";
 import type { Notifier } from "../client/notifier.ts";
+import type { NotifierError } from "../client/errors.ts";
 import type { PreferencesChange } from "../client/preferences.ts";
 import type { Snapshot } from "../client/snapshot.ts";
 import { preferences as english } from "../locales/en-preferences.ts";
@@ -69,9 +70,10 @@ export class NotifierPreferences extends NotifierElement {
       await this.notifier?.setPreferences(change);
       // What was said meanwhile, or failed, is not yet read.
       if (this.#saving === 1 && this.#status!.dataset["state"] === "saving") this.#say("saved", this.#words.saved);
-    } catch {
+    } catch (error) {
+      const isUnknown = (error as NotifierError).code === "timeout";
       const again = button({ class: "plain" }, () => void this.#save(change), this.#words.retry);
-      this.#say("failed", this.#words.failed, again);
+      this.#say("failed", isUnknown ? this.messages!.actionFailed.unknown : this.#words.failed, again);
     } finally {
       this.#saving--;
       // A refused change was taken back before anybody could see it: the control itself shows it still.

@@ -287,6 +287,23 @@ describe("an action", () => {
     expect([notifier.snapshot.unread, notifier.snapshot.unseen, failed]).toEqual([3, 3, ["rate_limited"]]);
   });
 
+  test("without an answer is taken back until the server says how things are", async () => {
+    await loaded();
+    const failed: string[] = [];
+    notifier.on("failed", ({ code }) => failed.push(code));
+    void notifier.setPreferences({ sound: false }).catch(() => undefined);
+    void notifier.dismiss(["2@user:42"]).catch(() => undefined);
+    await script.next("dismiss").refuse("timeout");
+    expect([ids().length, failed]).toEqual([3, ["timeout"]]);
+    await script.next("feed").answer(page([feedEntry("3@user:42"), feedEntry("1@user:42")], CURSOR));
+    expect([ids(), notifier.snapshot.unread]).toEqual([["3@user:42", "1@user:42"], 2]);
+    script.asked.splice(1);
+    await script.next("set_preferences").refuse("timeout");
+    expect(notifier.snapshot.preferences.sound).toBe(true);
+    await script.next("get_preferences").answer({ ...DEFAULT_PREFERENCES, sound: false, version: 1 });
+    expect(notifier.snapshot.preferences.sound).toBe(false);
+  });
+
   test("while offline fails at once and changes nothing", async () => {
     await loaded();
     script.drop();

@@ -273,6 +273,10 @@ test("a call that is refused, late, or without a connection says so", async () =
   const late = expect(link!.request("mark_seen", { cursor: "a" })).rejects.toMatchObject({ code: "timeout" });
   await vi.advanceTimersByTimeAsync(10_000);
   await late;
+  const unknown = expect(link!.request("mark_seen", { cursor: "a" })).rejects.toMatchObject({ code: "timeout" });
+  await settle();
+  await asked.at(-1)!.answer(new Response("", { status: 502 }));
+  await unknown;
   link!.close();
   await expect(link!.request("mark_seen", { cursor: "a" })).rejects.toMatchObject({ code: "offline" });
 });
