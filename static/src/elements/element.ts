@@ -40,8 +40,12 @@ export abstract class NotifierElement extends Base {
   }
 
   set notifier(notifier: Notifier | undefined) {
+    const last = this.#notifier;
+    if (notifier === last) return;
     this.#unbind();
     this.#notifier = notifier;
+    // Nothing of the last user's stays.
+    if (last && this.#spoken) this.build(this.#spoken);
     if (this.isConnected) this.#bind();
   }
 
@@ -64,14 +68,15 @@ export abstract class NotifierElement extends Base {
 
   disconnectedCallback(): void {
     this.#pageLanguage.disconnect();
-    this.#unbind();
+    // What is only moved to another place comes back at once, and goes on.
+    queueMicrotask(() => this.isConnected || this.#unbind());
   }
 
   attributeChangedCallback(): void {
     if (this.isConnected) this.#localise();
   }
 
-  /** Fills the shadow tree; again whenever the language changes. */
+  /** Fills the shadow tree; again whenever the language or the notifier changes. */
   protected abstract build(messages: Messages): void;
 
   /** Listens to the notifier and the document, until the signal. */
@@ -124,11 +129,11 @@ export abstract class NotifierElement extends Base {
 
   #speak(messages: Messages): void {
     if (messages !== this.#spoken) {
-      this.#unbind();
       this.#spoken = messages;
       this.build(messages);
     }
     this.#bind();
+    this.schedule();
   }
 
   #bind(): void {

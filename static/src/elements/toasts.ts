@@ -39,6 +39,12 @@ export class NotifierToasts extends NotifierElement {
     }
   }
 
+  /** A dialog that is moved stays open, but keeps nobody from the rest of the page any more: it opens anew. */
+  override disconnectedCallback(): void {
+    this.#modal?.render([]);
+    super.disconnectedCallback();
+  }
+
   protected override build(messages: Messages): void {
     const actions = {
       info: (type: string) => this.notifier!.typeInfo(type),
@@ -48,6 +54,7 @@ export class NotifierToasts extends NotifierElement {
       acknowledge: (item: Item) => attempt(this.#presenter?.acknowledge(item)),
     };
     for (const old of [...this.#stacks, this.#modal?.element]) old?.remove();
+    for (const region of [this.#polite, this.#assertive]) region.replaceChildren();
     this.#modal = new Modal(messages, actions);
     this.#stacks = PLACEMENTS.map((placement) =>
       h("ol", { class: `stack ${placement}`, part: "stack", "aria-label": messages.toasts }),
@@ -65,7 +72,10 @@ export class NotifierToasts extends NotifierElement {
     document.addEventListener("visibilitychange", visibility, { signal: until });
     document.addEventListener("keydown", (event) => this.#hotkey(event), { signal: until });
     visibility();
-    onAbort(until, () => presenter.stop());
+    onAbort(until, () => {
+      presenter.stop();
+      this.#presenter = undefined;
+    });
   }
 
   protected override render(_: Snapshot, messages: Messages): void {

@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { entry } from "../builders.ts";
-import { settle } from "../script.ts";
+import { Script, settle } from "../script.ts";
 import { type Stage, leave, press, stage } from "./page.ts";
 
 let now: Stage;
@@ -91,6 +91,50 @@ test("what is critical is a dialog that Escape does not close and acknowledging 
   dialog.querySelector<HTMLElement>(".acknowledge")!.click();
   await settle();
   expect(dialog.open).toBe(false);
+});
+
+describe("toasts that stay and criticals", () => {
+  const dialog = () => now.inToasts<HTMLDialogElement>("dialog");
+
+  beforeEach(async () => {
+    now.script.send("notification", entry("4@user:42", { priority: "high" }));
+    now.script.send("notification", entry("5@user:42", { priority: "critical" }));
+    await settle();
+  });
+
+  test.each([
+    ["the same notifier again", () => (now.toasts.notifier = now.notifier)],
+    ["other words", () => (now.toasts.messages = { ...now.toasts.messages!, acknowledge: "Ok" })],
+    ["another place in the page", () => document.body.prepend(now.toasts)],
+  ])("are there still with %s", async (_, change) => {
+    change();
+    await settle();
+    expect([shown(), dialog().open, dialog().querySelector("h2")?.textContent]).toEqual([
+      ["Title of 4@user:42"], true, "Title of 5@user:42",
+    ]);
+    dialog().querySelector<HTMLElement>(".acknowledge")!.click();
+    expect(now.script.next("mark_read").args).toEqual({ ids: ["5@user:42"] });
+  });
+
+  test.each([
+    ["without a notifier", () => undefined],
+    ["with another's", () => new Script().notifier()],
+  ])("go %s, and so does the bell's count", async (_, other) => {
+    const notifier = other();
+    now.toasts.notifier = now.bell.notifier = notifier;
+    await settle();
+    expect([shown(), dialog().open, now.inToasts("[role=alert]").textContent]).toEqual([[], false, ""]);
+    expect(now.inBell(".count").textContent).toBe("");
+    notifier?.disconnect();
+  });
+
+  test("go with the element, and are told nobody any more", async () => {
+    now.toasts.remove();
+    await settle();
+    now.script.send("notification", entry("6@user:42", { priority: "critical" }));
+    await settle();
+    expect(dialog().open).toBe(false);
+  });
 });
 
 test("reading the card closes the toast", async () => {
