@@ -7,6 +7,8 @@ import type { NotifierError } from "./errors.ts";
 import type { Preferences, PreferencesChange, Settings } from "./preferences.ts";
 import type { ActionName, Counts, RequestName, Requests } from "./protocol.ts";
 
+/** As many ids the server takes at once. */
+const MOST_IDS = 500;
 /** How long "clear all" can be taken back. */
 const UNDO_MS = 6_000;
 
@@ -40,6 +42,14 @@ export class Actions {
     return this.#tellFailure(this.#show(name, args, this.port.request(name, args)));
   }
 
+  /** Long lists go in parts, of which each may be refused. */
+  async actOn(name: "mark_read" | "mark_unread" | "dismiss", ids: readonly string[]): Promise<void> {
+    const parts = Array.from({ length: Math.ceil(ids.length / MOST_IDS) }, (_, index) =>
+      this.act(name, { ids: ids.slice(index * MOST_IDS, (index + 1) * MOST_IDS) }),
+    );
+    await Promise.all(parts);
+  }
+
   /** Calls that come while one is on its way are answered by one more. */
   async markSeen(): Promise<void> {
     if (this.port.inbox().unseen === 0) return;
@@ -49,7 +59,9 @@ export class Actions {
     await this.#seeing;
   }
 
-  setPreferences(change: PreferencesChange): Promise<void> {
+  setPreferences(given: PreferencesChange): Promise<void> {
+    // A proxy, such as Vue's, could not be sent to other tabs.
+    const change = JSON.parse(JSON.stringify(given)) as PreferencesChange;
     return this.#tellFailure(this.#change(change, this.port.request("set_preferences", change)));
   }
 

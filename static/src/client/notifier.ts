@@ -160,17 +160,18 @@ export class Notifier {
   }
 
   // Actions show at once and are taken back when the server refuses; they reject with a NotifierError.
+  // Ids need not be loaded.
 
   markRead(ids: readonly string[]): Promise<void> {
-    return this.#actions.act("mark_read", { ids: this.#aliases(ids) });
+    return this.#actions.actOn("mark_read", this.#aliases(ids));
   }
 
   markUnread(ids: readonly string[]): Promise<void> {
-    return this.#actions.act("mark_unread", { ids: this.#aliases(ids) });
+    return this.#actions.actOn("mark_unread", this.#aliases(ids));
   }
 
   dismiss(ids: readonly string[]): Promise<void> {
-    return this.#actions.act("dismiss", { ids: this.#aliases(ids) });
+    return this.#actions.actOn("dismiss", this.#aliases(ids));
   }
 
   markAllRead(): Promise<void> {
@@ -302,10 +303,11 @@ export class Notifier {
     this.#request("get_preferences", {}).then((preferences) => this.#settings.take(preferences), () => undefined);
   }
 
+  /** All ids of the notifications that are loaded, and the others as they are. */
   #aliases(ids: readonly string[]): string[] {
     const wanted = new Set(ids);
     const items = this.#inbox.items.filter((item) => item.aliases.some((id) => wanted.has(id)));
-    return items.flatMap((item) => item.aliases);
+    return [...new Set([...items.flatMap((item) => item.aliases), ...ids])];
   }
 
   async #request<N extends RequestName>(name: N, args: Requests[N][0]): Promise<Requests[N][1]> {

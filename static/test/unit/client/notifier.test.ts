@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
-import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
+import { DEFAULT_PREFERENCES, type PreferencesChange } from "../../../src/client/preferences.ts";
 import type { NotifierEvents } from "../../../src/client/snapshot.ts";
 import { type Action, ALONE, type TabsListener } from "../../../src/tabs/tabs.ts";
 import { entry, feedEntry, page } from "../builders.ts";
@@ -287,6 +287,26 @@ describe("an action", () => {
     expect([notifier.snapshot.unread, notifier.snapshot.unseen, failed]).toEqual([3, 3, ["rate_limited"]]);
   });
 
+  test("on what is not loaded is for the server to decide", async () => {
+    await loaded();
+    void notifier.dismiss(["2@user:42", "1@role:admin"]);
+    expect(script.next("dismiss").args).toEqual({ ids: ["2@user:42", "1@role:admin"] });
+    await notifier.markRead([]);
+    expect(script.names()).toEqual([]);
+  });
+
+  test("on more than 500 ids goes in parts, of which a refused one is taken back alone", async () => {
+    await loaded();
+    const many = ["2@user:42", ...Array.from({ length: 500 }, (_, index) => `${index}@role:a`), "1@user:42"];
+    const done = expect(notifier.markRead(many)).rejects.toMatchObject({ code: "rate_limited" });
+    const [first, second] = [script.next("mark_read"), script.next("mark_read")];
+    expect([first.args, second.args].map((args) => (args as { ids: string[] }).ids.length)).toEqual([500, 2]);
+    await first.answer({ unread: 1, unseen: 3 });
+    await second.refuse("rate_limited");
+    await done;
+    expect(notifier.snapshot.items.map(({ read }) => read)).toEqual([false, true, true]);
+  });
+
   test("without an answer is taken back until the server says how things are", async () => {
     await loaded();
     const failed: string[] = [];
@@ -554,6 +574,14 @@ describe("preferences", () => {
     await script.next("set_preferences").refuse("conflict");
     await done;
     expect([notifier.snapshot.preferences.sound, failed]).toEqual([true, ["conflict"]]);
+  });
+
+  test("may be given as a framework's proxy", async () => {
+    await loaded();
+    const days = new Proxy(["mon"], {});
+    void notifier.setPreferences(new Proxy({ quiet_hours: [{ days, from: "22:00", to: "07:00" }] } as PreferencesChange, {}));
+    const { args } = script.next("set_preferences");
+    expect(structuredClone(args)).toEqual({ quiet_hours: [{ days: ["mon"], from: "22:00", to: "07:00" }] });
   });
 
   test("that are accepted refresh the window: what is muted leaves it", async () => {
