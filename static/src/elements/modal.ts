@@ -2,7 +2,7 @@ import type { TypeInfo } from "../client/catalogue.ts";
 import type { Item } from "../inbox/inbox.ts";
 import { type Messages, counted } from "../locales/messages.ts";
 import { actionLinks, metaLine } from "./text.ts";
-import { button, h } from "./dom.ts";
+import { button, h, keepFocus } from "./dom.ts";
 import { picture } from "./picture.ts";
 
 export interface ModalActions {
@@ -22,6 +22,7 @@ export class Modal {
     closedby: "none",
   });
   #shown = "";
+  #item: string | undefined;
 
   constructor(
     private readonly messages: Messages,
@@ -36,21 +37,25 @@ export class Modal {
     const shown = `${item.notification_id} ${waiting.length}`;
     if (shown === this.#shown) return;
     this.#shown = shown;
+    const title = h("h2", { id: "modal-title", dir: "auto", tabindex: "-1" }, item.title);
+    keepFocus(this.element, () => this.element.replaceChildren(...this.#content(item, waiting.length, title)), () => title);
+    if (this.element.open && item.notification_id === this.#item) return;
+    this.#item = item.notification_id;
+    if (!this.element.open) this.element.showModal();
+    // Not the button: a key that is pressed now was meant for something else.
+    title.focus();
+  }
+
+  #content(item: Item, waiting: number, title: HTMLElement): HTMLElement[] {
+    const info = this.actions.info(item.type);
     const acknowledge = button(
-      { class: "acknowledge", part: "acknowledge" },
+      { class: "acknowledge", part: "acknowledge", "data-control": "acknowledge" },
       () => this.actions.acknowledge(item),
       this.messages.acknowledge,
     );
-    this.element.replaceChildren(...this.#content(item, waiting.length, acknowledge));
-    if (!this.element.open) this.element.showModal();
-    acknowledge.focus();
-  }
-
-  #content(item: Item, waiting: number, acknowledge: HTMLElement): HTMLElement[] {
-    const info = this.actions.info(item.type);
     return [
       h("div", { class: "what" }, picture(item, info), metaLine(item, info, this.messages)),
-      h("h2", { id: "modal-title", dir: "auto" }, item.title),
+      title,
       h("p", { id: "modal-body", class: "full", dir: "auto" }, item.body ?? ""),
       h(
         "footer",

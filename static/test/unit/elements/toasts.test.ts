@@ -93,6 +93,20 @@ test("what is critical is a dialog that Escape does not close and acknowledging 
   expect(dialog.open).toBe(false);
 });
 
+test("a dialog that opens takes no key for its button; the button keeps the focus when others come to wait", async () => {
+  const focused = () => (now.toasts.shadowRoot!.activeElement as HTMLElement).className || "title";
+  now.script.send("notification", entry("4@user:42", { priority: "critical" }));
+  await settle();
+  expect(focused()).toBe("title");
+  now.inToasts(".acknowledge").focus();
+  now.script.send("notification", entry("5@user:42", { priority: "critical" }));
+  await settle();
+  expect(focused()).toBe("acknowledge");
+  now.inToasts(".acknowledge").click();
+  await settle();
+  expect([now.inToasts("h2").textContent, focused()]).toEqual(["Title of 5@user:42", "title"]);
+});
+
 describe("toasts that stay and criticals", () => {
   const dialog = () => now.inToasts<HTMLDialogElement>("dialog");
 
