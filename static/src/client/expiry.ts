@@ -16,6 +16,8 @@ export class Expiry {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #settleTimer: ReturnType<typeof setTimeout> | undefined;
   #items: readonly Item[] = [];
+  /** When each of them ends, by our clock. */
+  #ends: ReadonlyMap<string, number> = new Map();
   #until: string | null = null;
   /** Ids and times for which the counts were asked already: where our clock is ahead, the server still has them. */
   readonly #settled = new Set<string>();
@@ -26,6 +28,7 @@ export class Expiry {
   watch(items: readonly Item[], until: string | null): void {
     if (items === this.#items && until === this.#until) return;
     this.#items = items;
+    this.#ends = new Map(items.map((item) => [item.id, this.#ends.get(item.id) ?? endOf(item)]));
     this.#until = until;
     this.#arm();
   }
@@ -34,12 +37,13 @@ export class Expiry {
     clearTimeout(this.#timer);
     clearTimeout(this.#settleTimer);
     this.#items = [];
+    this.#ends = new Map();
     this.#until = null;
   }
 
   #arm(): void {
     clearTimeout(this.#timer);
-    const next = Math.min(this.#untilTime(), ...this.#items.map(({ expires_at }) => time(expires_at)));
+    const next = Math.min(this.#untilTime(), ...this.#ends.values());
     if (next === Infinity) return;
     const wait = Math.min(LONGEST_TIMER_MS, Math.max(0, next - Date.now()));
     this.#timer = setTimeout(() => this.#check(), wait);
@@ -51,7 +55,7 @@ export class Expiry {
 
   #check(): void {
     const now = Date.now();
-    const gone = this.#items.filter(({ expires_at }) => time(expires_at) <= now).map(({ id }) => id);
+    const gone = [...this.#ends].flatMap(([id, end]) => (end <= now ? [id] : []));
     const over = this.#untilTime() <= now ? [...gone, this.#until!] : gone;
     if (over.some((name) => !this.#settled.has(name))) this.#settle();
     for (const name of over) this.#settled.add(name);
@@ -64,6 +68,12 @@ export class Expiry {
     clearTimeout(this.#settleTimer);
     this.#settleTimer = setTimeout(() => this.listener.settled(), Math.random() * SPREAD_MS);
   }
+}
+
+/** The server tells nothing that has expired: what seems so lives its time from now on, as our clock runs ahead. */
+function endOf({ created_at, expires_at }: Item): number {
+  const [now, end] = [Date.now(), time(expires_at)];
+  return end > now ? end : now + Math.max(0, end - time(created_at));
 }
 
 /** A time that cannot be read never comes. */

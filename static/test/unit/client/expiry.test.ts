@@ -78,3 +78,15 @@ test("an item that a server behind our clock still has is taken away again, and 
   vi.advanceTimersByTime(10_000);
   expect([gone, settled]).toEqual([["1@user:42", "1@user:42"], 1]);
 });
+
+test("where our clock is ahead, what is short-lived lives its time from its arrival", () => {
+  vi.setSystemTime(NOW + 300_000);
+  const short = item("1@user:42", 30_000);
+  expiry.watch([short], null);
+  vi.advanceTimersByTime(20_000);
+  expiry.watch([{ ...short, read: true }], null);
+  vi.advanceTimersByTime(9_999);
+  expect(gone).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(gone).toEqual(["1@user:42"]);
+});
