@@ -5,7 +5,7 @@ import { ago, exactly } from "../index.ts";
 import { type View, button, h, setAttributes, setText } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { picture } from "./picture.ts";
-import { metaLine, textBlock } from "./text.ts";
+import { metaLine, redraw, textBlock } from "./text.ts";
 
 export interface CardActions {
   info(type: string): TypeInfo;
@@ -25,12 +25,10 @@ export function card(messages: Messages, actions: CardActions): View<Item> {
     update(item) {
       const info = actions.info(item.type);
       if (item === shown && info === look) return;
-      const focused = focusedControl(element);
       [shown, look] = [item, info];
       const names = `card ${item.priority} ${item.read ? "read" : "unread"}`;
       setAttributes(element, { class: names, part: names, "data-id": item.id });
-      element.replaceChildren(...content(item, info, messages, actions));
-      if (focused) element.querySelector<HTMLElement>(`[data-control="${focused}"]`)?.focus();
+      redraw(element, ...content(item, info, messages, actions));
     },
   };
 }
@@ -75,10 +73,4 @@ function controls(item: Item, messages: Messages, actions: CardActions): HTMLEle
     ),
     control("dismiss", messages.dismiss, "close", () => actions.dismiss(item)),
   ];
-}
-
-function focusedControl(element: HTMLElement): string | undefined {
-  const root = element.getRootNode() as ShadowRoot;
-  const active = root.activeElement;
-  return active && element.contains(active) ? (active as HTMLElement).dataset["control"] : undefined;
 }

@@ -34,19 +34,19 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/**
- * Changes what is inside of `within`. Where that takes the focus away it goes to the control of the same name
- * (`data-control`), else to where `refuge` says.
- */
-export function keepFocus(within: HTMLElement, change: () => void, refuge: () => HTMLElement | undefined): void {
+/** Changes what is inside of `within`. Where that takes the focus from what `left`, it goes where `refuge` says. */
+export function keepFocus(
+  within: HTMLElement,
+  change: () => void,
+  refuge: (left: HTMLElement) => HTMLElement | undefined,
+): void {
   const root = within.getRootNode() as ShadowRoot;
   const active = root.activeElement as HTMLElement | null;
   const hadFocus = active && within.contains(active);
   change();
-  if (!hadFocus || (within.contains(active) && !active.closest("[hidden], [data-leaving]"))) return;
-  const name = active.dataset["control"];
-  const same = name && within.querySelector<HTMLElement>(`[data-control="${name}"]`);
-  (same || refuge())?.focus();
+  const hasFocus = root.activeElement;
+  const isThere = hasFocus && !hasFocus.closest("[hidden], [data-leaving]");
+  if (hadFocus && !isThere) refuge(active)?.focus();
 }
 
 /** A view of one thing of type T. */

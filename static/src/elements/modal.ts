@@ -1,8 +1,8 @@
 import type { TypeInfo } from "../client/catalogue.ts";
 import type { Item } from "../inbox/inbox.ts";
 import { type Messages, counted } from "../locales/messages.ts";
-import { actionLinks, metaLine } from "./text.ts";
-import { button, h, keepFocus } from "./dom.ts";
+import { actionLinks, metaLine, redraw, titleOf } from "./text.ts";
+import { button, h } from "./dom.ts";
 import { picture } from "./picture.ts";
 
 export interface ModalActions {
@@ -37,16 +37,15 @@ export class Modal {
     const shown = `${item.notification_id} ${waiting.length}`;
     if (shown === this.#shown) return;
     this.#shown = shown;
-    const title = h("h2", { id: "modal-title", dir: "auto", tabindex: "-1" }, item.title);
-    keepFocus(this.element, () => this.element.replaceChildren(...this.#content(item, waiting.length, title)), () => title);
+    redraw(this.element, ...this.#content(item, waiting.length));
     if (this.element.open && item.notification_id === this.#item) return;
     this.#item = item.notification_id;
     if (!this.element.open) this.element.showModal();
     // Not the button: a key that is pressed now was meant for something else.
-    title.focus();
+    titleOf(this.element)?.focus();
   }
 
-  #content(item: Item, waiting: number, title: HTMLElement): HTMLElement[] {
+  #content(item: Item, waiting: number): HTMLElement[] {
     const info = this.actions.info(item.type);
     const acknowledge = button(
       { class: "acknowledge", part: "acknowledge", "data-control": "acknowledge" },
@@ -55,7 +54,7 @@ export class Modal {
     );
     return [
       h("div", { class: "what" }, picture(item, info), metaLine(item, info, this.messages)),
-      title,
+      h("h2", { id: "modal-title", dir: "auto", tabindex: "-1", "data-control": "title" }, item.title),
       h("p", { id: "modal-body", class: "full", dir: "auto" }, item.body ?? ""),
       h(
         "footer",

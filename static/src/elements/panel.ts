@@ -5,10 +5,11 @@ import type { Messages } from "../locales/messages.ts";
 import { Bar } from "./bar.ts";
 import { card, refreshTimes } from "./card.ts";
 import cardCss from "./card.css?inline";
-import { type View, attempt, button, h, leaveAnimated, setAttributes, setText, sheet } from "./dom.ts";
+import { type View, attempt, button, h, keepFocus, leaveAnimated, setAttributes, setText, sheet } from "./dom.ts";
 import { icon } from "./icons.ts";
 import panelCss from "./panel.css?inline";
 import { stateOf, stateView } from "./states.ts";
+import { titleOf } from "./text.ts";
 import { WindowedList } from "./window.ts";
 
 export const panelSheet = sheet(cardCss + panelCss);
@@ -56,10 +57,7 @@ export class Panel {
     this.#settings = this.#tool("settings", messages.settings, () => void this.showPreferences());
     this.#back = this.#tool("back", messages.back, () => this.leavePreferences());
     this.#back.classList.add("back");
-    this.bar = new Bar(messages, () => {
-      this.element.focus();
-      this.notifier()?.undoClear();
-    });
+    this.bar = new Bar(messages, () => this.notifier()?.undoClear());
     this.#scroller = h("div", { class: "scroller" }, this.#state, this.#list, this.#older);
     this.#window = new WindowedList<Row>(this.#scroller, this.#list, {
       key: (row) => (row === EARLIER ? "earlier" : row.notification_id),
@@ -95,6 +93,11 @@ export class Panel {
 
   /** `fresh`: the notifications that are new since the panel was opened. */
   render(snapshot: Snapshot, fresh: ReadonlySet<string>): void {
+    const index = this.#window.indexOf(this.#active);
+    keepFocus(this.element, () => this.#render(snapshot, fresh), () => void this.#focusNear(index));
+  }
+
+  #render(snapshot: Snapshot, fresh: ReadonlySet<string>): void {
     const { connection, items, unread, more } = snapshot;
     this.#connection.dataset["state"] = connection;
     setText(this.#connection, this.messages.connection[connection]);
@@ -203,9 +206,16 @@ export class Panel {
   #focus(index: number, step: 1 | -1): boolean {
     let next = index + step;
     if (this.#rows[next] === EARLIER) next += step;
-    const title = this.#window.reveal(next)?.querySelector<HTMLElement>('[data-control="title"]');
+    const row = this.#window.reveal(next);
+    const title = row && titleOf(row);
     title?.focus({ preventScroll: true });
-    return title !== undefined && title !== null;
+    return title !== undefined;
+  }
+
+  /** The card in this place, or the last before it; for what is no card, the panel. */
+  #focusNear(index: number): void {
+    if (index >= 0 && (this.#focus(index - 1, 1) || this.#focus(index, -1))) return;
+    this.element.focus();
   }
 
   #key(event: KeyboardEvent): void {

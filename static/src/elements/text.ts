@@ -2,7 +2,7 @@ import type { TypeInfo } from "../client/catalogue.ts";
 import type { Item } from "../inbox/inbox.ts";
 import type { Messages } from "../locales/messages.ts";
 import { safeUrl } from "../index.ts";
-import { h } from "./dom.ts";
+import { h, keepFocus } from "./dom.ts";
 
 /** Where it comes from, led by "Important" or "Critical" as a word: colour alone tells nothing to some. */
 export function metaLine(item: Item, info: TypeInfo, messages: Messages, ...more: HTMLElement[]): HTMLElement {
@@ -42,6 +42,18 @@ export function actionLinks(item: Item, select: (event: Event) => void): HTMLEle
     return href ? [selectable("a", { class: "action", part: "action", href, rel: "noopener" }, label, select)] : [];
   });
   return links.length ? h("span", { class: "actions" }, ...links) : undefined;
+}
+
+/** Draws a card, toast or dialog anew: the focus stays with the control that has it, or goes to the title. */
+export function redraw(element: HTMLElement, ...content: readonly HTMLElement[]): void {
+  const again = ({ dataset }: HTMLElement) =>
+    element.querySelector<HTMLElement>(`[data-control="${dataset["control"]}"]`) ?? titleOf(element);
+  keepFocus(element, () => element.replaceChildren(...content), again);
+}
+
+/** What is to be focused in a card, toast or dialog. */
+export function titleOf(element: Element): HTMLElement | undefined {
+  return element.querySelector<HTMLElement>('[data-control="title"]') ?? undefined;
 }
 
 /** The title: a link when there is somewhere to go. */

@@ -2,7 +2,7 @@ import type { TypeInfo } from "../client/catalogue.ts";
 import type { Item } from "../inbox/inbox.ts";
 import { type Messages, counted } from "../locales/messages.ts";
 import type { Toast } from "../toasts/queue.ts";
-import { metaLine, textBlock } from "./text.ts";
+import { metaLine, redraw, textBlock } from "./text.ts";
 import { type View, button, h, setAttributes } from "./dom.ts";
 import { icon } from "./icons.ts";
 import { picture } from "./picture.ts";
@@ -33,7 +33,7 @@ export function toastView(messages: Messages, actions: ToastActions): View<Toast
       shown = toast;
       const look = toast.urgent ? "urgent" : (toast.items.at(-1)?.priority ?? "normal");
       setAttributes(element, { class: `toast ${look}`, part: `toast ${look}` });
-      element.replaceChildren(...content(toast, messages, actions), closeButton(toast, messages, actions));
+      redraw(element, ...content(toast, messages, actions), closeButton(toast, messages, actions));
     },
   };
 }
@@ -85,7 +85,7 @@ function heading(toast: Toast, messages: Messages, info: (type: string) => TypeI
 
 function closeButton(toast: Toast, messages: Messages, actions: ToastActions): HTMLElement {
   return button(
-    { class: "control", part: "close", "aria-label": messages.close, title: messages.close },
+    { class: "control", part: "close", "data-control": "close", "aria-label": messages.close, title: messages.close },
     () => actions.close(toast),
     icon("close"),
   );

@@ -4,9 +4,10 @@ import { Presenter, type Toast } from "../index.ts";
 import type { Item } from "../inbox/inbox.ts";
 import type { Messages } from "../locales/messages.ts";
 import cardCss from "./card.css?inline";
-import { ViewList, attempt, h, leaveAnimated } from "./dom.ts";
+import { ViewList, attempt, h, keepFocus, leaveAnimated } from "./dom.ts";
 import { NotifierElement, onAbort } from "./element.ts";
 import { Modal } from "./modal.ts";
+import { titleOf } from "./text.ts";
 import { spoken, toastView } from "./toast.ts";
 import toastsCss from "./toasts.css?inline";
 
@@ -30,6 +31,8 @@ export class NotifierToasts extends NotifierElement {
   /** How many each toast stood for when it was last spoken. */
   readonly #spoken = new Map<string, number>();
   readonly #resting = new Set<string>();
+  /** Where the focus was before it came to the toasts. */
+  #origin: HTMLElement | undefined;
 
   constructor() {
     super(cardCss + toastsCss);
@@ -37,6 +40,10 @@ export class NotifierToasts extends NotifierElement {
     for (const use of ["pointerover", "pointerout", "focusin", "focusout"]) {
       this.root.addEventListener(use, () => this.#holdWhileUsed());
     }
+    this.root.addEventListener("focusin", (event) => {
+      const { relatedTarget } = event as FocusEvent;
+      if (relatedTarget && !this.root.contains(relatedTarget as Node)) this.#origin = relatedTarget as HTMLElement;
+    });
   }
 
   /** A dialog that is moved stays open, but keeps nobody from the rest of the page any more: it opens anew. */
@@ -81,7 +88,9 @@ export class NotifierToasts extends NotifierElement {
   protected override render(_: Snapshot, messages: Messages): void {
     const { toasts = [], critical = [] } = this.#presenter ?? {};
     PLACEMENTS.forEach((placement, index) => {
-      this.#lists[index]?.update(toasts.filter((toast) => toast.placement === placement));
+      const there = toasts.filter((toast) => toast.placement === placement);
+      const update = () => this.#lists[index]?.update(there);
+      keepFocus(this.#stacks[index]!, update, () => this.#first ?? this.#origin);
     });
     this.#speak(toasts, messages);
     this.#modal?.render(critical);
@@ -94,23 +103,21 @@ export class NotifierToasts extends NotifierElement {
     this.dispatchEvent(new CustomEvent("notifier-open", { detail: this.notifier, bubbles: true, composed: true }));
   }
 
-  /** With the keyboard, focus goes on to the next toast. */
   #close(toast: Toast): void {
-    const hadFocus = this.root.activeElement !== null;
     this.#presenter?.close(toast);
     this.renderNow();
-    if (hadFocus) this.#focusFirst();
   }
 
   #hotkey(event: KeyboardEvent): void {
     if (!event.altKey || event.code !== "KeyT" || !this.#presenter?.toasts.length) return;
     event.preventDefault();
     this.renderNow();
-    this.#focusFirst();
+    this.#first?.focus();
   }
 
-  #focusFirst(): void {
-    this.root.querySelector<HTMLElement>('.toast:not([data-leaving]) [data-control="title"]')?.focus();
+  get #first(): HTMLElement | undefined {
+    const toast = this.root.querySelector(".toast:not([data-leaving])");
+    return toast ? titleOf(toast) : undefined;
   }
 
   #holdWhileUsed(): void {

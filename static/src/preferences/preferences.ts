@@ -1,5 +1,5 @@
 import { NotifierElement } from "../elements/element.ts";
-import { button, h, setText } from "../elements/dom.ts";
+import { button, h, keepFocus, setText } from "../elements/dom.ts";
 import type { Notifier } from "../client/notifier.ts";
 import type { NotifierError } from "../client/errors.ts";
 import type { PreferencesChange } from "../client/preferences.ts";
@@ -47,7 +47,7 @@ export class NotifierPreferences extends NotifierElement {
     };
     this.#sections = [pause, grid, digestTime, quiet, minimum, sound].map((make) => make(desk));
     this.#status = h("div", { class: "status", part: "status", role: "status" });
-    this.#body = h("div", { class: "body", "aria-busy": "true" }, ...skeleton());
+    this.#body = h("div", { class: "body", tabindex: "-1", "aria-busy": "true" }, ...skeleton());
     this.root.replaceChildren(this.#body, this.#status);
   }
 
@@ -60,7 +60,8 @@ export class NotifierPreferences extends NotifierElement {
       this.#body.replaceChildren(...this.#sections.map(({ element }) => element));
     }
     const types = this.notifier!.types;
-    for (const section of this.#sections) section.update(preferences, types);
+    const update = () => this.#sections.forEach((section) => section.update(preferences, types));
+    keepFocus(this.#body, update, () => this.#body);
   }
 
   async #save(change: PreferencesChange): Promise<void> {
@@ -86,7 +87,7 @@ export class NotifierPreferences extends NotifierElement {
     status.dataset["state"] = state;
     const words = status.querySelector("span") ?? h("span");
     setText(words, text);
-    status.replaceChildren(words, ...(action ? [action] : []));
+    keepFocus(status, () => status.replaceChildren(words, ...(action ? [action] : [])), () => this.#body);
     clearTimeout(this.#timer);
     if (state === "saved") this.#timer = setTimeout(() => this.#hush(), SAVED_MS);
   }

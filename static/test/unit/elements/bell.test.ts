@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import { entry, feedEntry } from "../builders.ts";
+import { entry, feedEntry, page } from "../builders.ts";
 import { settle } from "../script.ts";
 import { type Stage, leave, press, stage } from "./page.ts";
 
@@ -161,6 +161,36 @@ test("arrow keys, Home and End move between cards; Delete dismisses and focus go
   press(now.inBell(".panel"), "Delete");
   await settle();
   expect([focused(), cards().length]).toEqual(["Title of 1@user:42", 2]);
+});
+
+test("the focus goes on when what has it leaves: another dealt with the card, or the control did what it is there for", async () => {
+  now = await stage([feedEntry("3@user:42", { actions: [{ label: "Reply", url: "/chat" }] }), ...three().slice(1)]);
+  await now.bell.show();
+  await settle();
+  const focused = () => {
+    const active = now.bell.shadowRoot!.activeElement as HTMLElement | null;
+    return active?.getAttribute("part") === "panel" ? "panel" : active?.textContent;
+  };
+  cards()[0]!.querySelector<HTMLElement>(".action")!.focus();
+  void now.notifier.markRead(["3@user:42"]);
+  await settle();
+  expect(focused()).toBe("Title of 3@user:42");
+  now.script.send("state", { dismissed: ["3@user:42"] });
+  await settle();
+  expect(focused()).toBe("Title of 2@user:42");
+  now.script.send("state", { dismissed: ["2@user:42", "1@user:42"] });
+  await settle();
+  expect(focused()).toBe("panel");
+  void now.notifier.reload().catch(() => undefined);
+  await now.script.next("feed").refuse("store_unavailable");
+  now.inBell(".retry").focus();
+  now.inBell(".retry").click();
+  await now.script.next("feed").answer(page([], "user:42=3", { next: "a" }));
+  expect(focused()).toBe("panel");
+  now.inBell(".older").focus();
+  now.inBell(".older").click();
+  await now.script.next("feed").answer(page([], "user:42=3"));
+  expect(focused()).toBe("panel");
 });
 
 test("keys in a field that the application puts into a card are its own", async () => {

@@ -93,6 +93,27 @@ test("what is critical is a dialog that Escape does not close and acknowledging 
   expect(dialog.open).toBe(false);
 });
 
+test("the focus stays in a toast that grows, goes on when it closes, and at last back to where it was", async () => {
+  const field = document.createElement("input");
+  document.body.append(field);
+  const focused = () => now.toasts.shadowRoot!.activeElement;
+  now.script.send("notification", entry("4@user:42"));
+  now.script.send("notification", entry("5@user:42", { type: "other" }));
+  await settle();
+  field.focus();
+  const close = now.inToasts(".toast [part=close]");
+  close.dispatchEvent(new FocusEvent("focusin", { bubbles: true, relatedTarget: field }));
+  close.focus();
+  now.script.send("notification", entry("6@user:42"));
+  await settle();
+  expect([focused(), close.isConnected]).toEqual([now.inToasts(".toast [part=close]"), false]);
+  press(focused() as HTMLElement, "Escape");
+  expect(focused()?.textContent).toBe("Title of 5@user:42");
+  press(focused() as HTMLElement, "Escape");
+  await settle();
+  expect(document.activeElement).toBe(field);
+});
+
 test("a dialog that opens takes no key for its button; the button keeps the focus when others come to wait", async () => {
   const focused = () => (now.toasts.shadowRoot!.activeElement as HTMLElement).className || "title";
   now.script.send("notification", entry("4@user:42", { priority: "critical" }));
