@@ -200,9 +200,11 @@ function reinsert(items: readonly Item[], lost: readonly Item[], order: readonly
   return result;
 }
 
+/** The one that is known already, where nothing of it has changed. */
 function asItem(entry: FeedEntry, known: readonly Item[] = []): Item {
   const twin = known.find((item) => sameNotification(item, entry));
-  return { ...entry, aliases: union(twin?.aliases ?? [], [entry.id]) };
+  const item = { ...entry, aliases: union(twin?.aliases ?? [], [entry.id]) };
+  return twin && JSON.stringify(twin) === JSON.stringify(item) ? twin : item;
 }
 
 function replace(inbox: Inbox, old: Item, item: Item): Inbox {

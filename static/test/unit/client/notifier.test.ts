@@ -128,6 +128,16 @@ describe("connecting", () => {
     expect([ids().length, ids().at(-1), notifier.snapshot.more]).toEqual([150, "1@user:42", true]);
   });
 
+  test("again keeps the items that have not changed", async () => {
+    await loaded();
+    const [, second, third] = notifier.snapshot.items;
+    void notifier.reload();
+    const items = [feedEntry("3@user:42", { read: true }), feedEntry("2@user:42"), feedEntry("1@user:42")];
+    await script.next("feed").answer(page(items, CURSOR));
+    expect(notifier.snapshot.items[0]?.read).toBe(true);
+    expect([notifier.snapshot.items[1] === second, notifier.snapshot.items[2] === third]).toEqual([true, true]);
+  });
+
   test("the answer to an older reload does not win over a newer one", async () => {
     await loaded();
     void notifier.reload();
