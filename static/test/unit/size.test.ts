@@ -25,8 +25,8 @@ function bytes(file: string, base?: string): number {
 
 /** `npm test` builds first. */
 test.each([
-  ["notifier.mjs", undefined, 25_000],
-  ["elements.mjs", "notifier.mjs", 12_000],
+  ["notifier.mjs", undefined, 26_000],
+  ["elements.mjs", "notifier.mjs", 13_000],
   ["preferences.mjs", "elements.mjs", 8_000],
   ["react.mjs", "notifier.mjs", 1_000],
   ["vue.mjs", "notifier.mjs", 1_000],

@@ -237,6 +237,7 @@ test("clear all offers to take it back, and does", async () => {
 test.each([
   ["rate_limited", "That didn’t work. Nothing was changed."],
   ["offline", "You’re offline. Nothing was changed."],
+  ["timeout", "No answer came. It may not have worked."],
 ])("an action that fails with %s is taken back and says so", async (code, text) => {
   now = await stage(three());
   await now.bell.show();
