@@ -23,6 +23,7 @@ export class Notifier {
   #inbox: Inbox = inboxes.EMPTY;
   #snapshot: Snapshot;
   #known = false;
+  #presenters = 0;
   /** The ids of missed notifications, to be told when the preferences of now are here. */
   #missed: string[] = [];
   /** Jumps in a log are no losses on the present link. */
@@ -82,6 +83,7 @@ export class Notifier {
       changed: () => this.#publish(),
       acted: (action, outcome) => this.#actions.mirror(action, outcome),
       toastsClosed: (ids) => this.#events.emit("toastsClosed", { ids }),
+      shows: () => this.#presenters > 0,
     });
     this.#catalogue = new Catalogue(url, tokens, () => this.#events.emit("types", undefined));
     this.#connection = new Connection(url, this.#tabs.share(link), tokens, () => this.#since(), {
@@ -209,6 +211,16 @@ export class Notifier {
   /** Says in all tabs that these notifications need no toast any more. */
   closeToasts(items: readonly Item[]): void {
     this.#tabs.closeToasts(items.map((item) => item.notification_id));
+  }
+
+  /** There is something here to show toasts with, until the function that is returned is called. */
+  enterStage(): () => void {
+    const count = (change: number) => {
+      this.#presenters += change;
+      this.#tabs.stand();
+    };
+    count(1);
+    return () => count(-1);
   }
 
   #since(): string | undefined {

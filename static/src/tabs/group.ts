@@ -1,5 +1,5 @@
 import { Leadership } from "./leadership.ts";
-import { Line, type Message, type Received, type TabId } from "./messages.ts";
+import { Line, type Message, type Received, type Standing, type TabId } from "./messages.ts";
 import { Presence } from "./presence.ts";
 import { Stage, attention } from "./stage.ts";
 
@@ -18,6 +18,8 @@ export interface GroupListener {
   lost(): void;
   /** The leader wants to know where everybody stands: say `hello`. */
   called(): void;
+  /** Whether this tab has something to show toasts with. */
+  shows(): boolean;
   /** Something else was told. */
   heard(message: Received): void;
   /** `leads` or `presents` changed. */
@@ -66,7 +68,7 @@ export class Group {
 
   /** Asks the leader for what was missed. It has to answer at once, or it is none. */
   hello(turn: number, since: string | undefined): void {
-    this.#presence.entered(() => this.tell({ kind: "hello", turn, since, attention: attention() }));
+    this.#presence.entered(() => this.tell({ kind: "hello", turn, since, standing: this.#standing }));
     this.#expectAnswer();
   }
 
@@ -89,7 +91,7 @@ export class Group {
   #won(): void {
     clearTimeout(this.#patience);
     this.#stage.clear();
-    this.#stage.note(this.#line.id, attention());
+    this.#stage.note(this.#line.id, this.#standing);
     this.tell({ kind: "leads" });
     this.#direct();
     this.listener.won();
@@ -99,7 +101,7 @@ export class Group {
   #hear(message: Received): void {
     const { kind, from } = message;
     if (this.leads) {
-      if (kind === "hello" || kind === "attention") this.#welcome(from, message.attention);
+      if (kind === "hello" || kind === "standing") this.#welcome(from, message.standing);
       if (kind === "bye") this.#forget(from);
     } else {
       if (kind === "here" && this.isMeant(message)) clearTimeout(this.#patience);
@@ -110,9 +112,9 @@ export class Group {
     this.listener.heard(message);
   }
 
-  #welcome(from: TabId, attention: 0 | 1 | 2): void {
+  #welcome(from: TabId, standing: Standing): void {
     this.tell({ kind: "here", to: from });
-    this.#stage.note(from, attention);
+    this.#stage.note(from, standing);
     this.#presence.watch(from, () => this.leads && this.#forget(from));
     this.#direct();
   }
@@ -127,7 +129,12 @@ export class Group {
     const holder = this.#stage.holder(this.#line.id);
     this.tell({ kind: "stage", holder });
     this.#hold(holder);
-    if (this.#isStale && !this.presents) this.tell({ kind: "yield", to: holder });
+    const front = this.#stage.front(this.#line.id);
+    if (this.#isStale && front !== this.#line.id) this.tell({ kind: "yield", to: front });
+  }
+
+  get #standing(): Standing {
+    return { attention: attention(), shows: this.listener.shows() };
   }
 
   #hold(holder: TabId): void {
@@ -138,13 +145,16 @@ export class Group {
 
   readonly #attend = (): void => {
     this.#watchHidden();
-    if (this.leads) {
-      this.#stage.note(this.#line.id, attention());
-      return this.#direct();
-    }
-    this.tell({ kind: "attention", attention: attention() });
-    if (attention() > 0) this.#expectAnswer();
+    this.stand();
+    if (!this.leads && attention() > 0) this.#expectAnswer();
   };
+
+  /** Says what counts for who presents, after it has changed. */
+  stand(): void {
+    if (!this.leads) return this.tell({ kind: "standing", standing: this.#standing });
+    this.#stage.note(this.#line.id, this.#standing);
+    this.#direct();
+  }
 
   #watchHidden(): void {
     clearTimeout(this.#hidden);

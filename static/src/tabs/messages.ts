@@ -5,6 +5,13 @@ import type { Carrier } from "../links/link.ts";
 /** What a tab is to its user: in the background, on the screen, or in use. */
 export type Attention = 0 | 1 | 2;
 
+/** What counts for who presents. */
+export interface Standing {
+  attention: Attention;
+  /** It has something to show toasts with. */
+  shows: boolean;
+}
+
 /** Names a tab, for as long as it belongs to a group. */
 export type TabId = string;
 
@@ -34,10 +41,10 @@ export type Message =
   /** It is in the background for too long: you lead. */
   | { kind: "yield"; to: TabId }
   // By the others:
-  | { kind: "hello"; turn: number; since: string | undefined; attention: Attention }
+  | { kind: "hello"; turn: number; since: string | undefined; standing: Standing }
   // By any tab:
   | { kind: "ask"; id: string; name: RequestName; args: unknown }
-  | { kind: "attention"; attention: Attention }
+  | { kind: "standing"; standing: Standing }
   | { kind: "bye" }
   | { kind: "closed"; ids: readonly string[] };
 

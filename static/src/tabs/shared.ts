@@ -36,6 +36,10 @@ class BrowserTabs implements Tabs {
       (this.#link = new SharedLink(open, url, credentials, listener, this.listener));
   }
 
+  stand(): void {
+    this.#link?.group?.stand();
+  }
+
   closeToasts(ids: readonly string[]): void {
     this.#link?.group?.tell({ kind: "closed", ids });
   }
@@ -164,6 +168,7 @@ class SharedLink implements Link {
       called: () => this.#expectGreeting(),
       heard: (message) => this.#hear(message),
       changed: () => this.tabs.changed(),
+      shows: () => this.tabs.shows(),
     });
   }
 

@@ -14,6 +14,8 @@ export interface Tabs {
   readonly leads: boolean;
   /** Of all links made of this one, only that of the leading tab is open; the others go through it. */
   share(open: LinkFactory): LinkFactory;
+  /** `shows` has changed. */
+  stand(): void;
   /** These toasts were closed here. */
   closeToasts(ids: readonly string[]): void;
 }
@@ -24,6 +26,8 @@ export interface TabsListener {
   /** Another tab asked this of the server. */
   acted(action: Action, outcome: Promise<unknown>): void;
   toastsClosed(ids: readonly string[]): void;
+  /** Whether there is something here to show toasts with. */
+  shows(): boolean;
 }
 
 export type JoinTabs = (listener: TabsListener) => Tabs;
@@ -33,5 +37,6 @@ export const ALONE: JoinTabs = () => ({
   presents: true,
   leads: true,
   share: (open) => open,
+  stand: () => undefined,
   closeToasts: () => undefined,
 });

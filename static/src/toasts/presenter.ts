@@ -28,6 +28,7 @@ export class Presenter {
       notifier.on("notification", ({ item }) => this.#arrive(item)),
       notifier.on("toastsClosed", ({ ids }) => this.#close(ids)),
       notifier.subscribe((snapshot) => this.#follow(snapshot)),
+      notifier.enterStage(),
     ];
     this.#take(notifier.snapshot.presents);
   }

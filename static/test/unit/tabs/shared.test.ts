@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Notifier } from "../../../src/client/notifier.ts";
 import { DEFAULT_PREFERENCES } from "../../../src/client/preferences.ts";
+import { Presenter } from "../../../src/toasts/presenter.ts";
 import { joinTabs } from "../../../src/tabs/shared.ts";
 import { entry } from "../builders.ts";
 import { Script, settle } from "../script.ts";
@@ -83,4 +84,17 @@ test("a tab that follows has the preferences that were changed while there was n
   await script.online("user:42=4", { preferences });
   await greet({ ...SYNC, items: [entry("4@user:42")], cursor: "user:42=4" }, preferences);
   expect([follower.snapshot.preferences.version, shown]).toEqual([1, [false]]);
+});
+
+test("what shows toasts is on stage: a notifier without, in the same page, is not", async () => {
+  expect([leader.snapshot.presents, follower.snapshot.presents]).not.toEqual([true, true]);
+  for (const [one, other] of [[leader, follower], [follower, leader]] as const) {
+    const presenter = new Presenter(one, () => undefined);
+    await settle();
+    window.dispatchEvent(new Event("focus"));
+    await settle();
+    expect([one.snapshot.presents, other.snapshot.presents]).toEqual([true, false]);
+    presenter.stop();
+    await settle();
+  }
 });

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { Stage } from "../../../src/tabs/stage.ts";
 
-function stage(...tabs: [string, 0 | 1 | 2][]): Stage {
+function stage(...tabs: [string, 0 | 1 | 2, boolean?][]): Stage {
   const made = new Stage();
-  for (const [tab, attention] of tabs) made.note(tab, attention);
+  for (const [tab, attention, shows = true] of tabs) made.note(tab, { attention, shows });
   return made;
 }
 
@@ -18,10 +18,10 @@ test("with all in the background it is the leader", () => {
 
 test("of two in use it is the one that came to be so last; saying it again changes nothing", () => {
   const both = stage(["a", 2], ["b", 2]);
-  both.note("a", 2);
+  both.note("a", { attention: 2, shows: true });
   expect(both.holder("a")).toBe("b");
-  both.note("a", 0);
-  both.note("a", 2);
+  both.note("a", { attention: 0, shows: true });
+  both.note("a", { attention: 2, shows: true });
   expect(both.holder("b")).toBe("a");
 });
 
@@ -29,4 +29,11 @@ test("a tab that is gone holds nothing", () => {
   const two = stage(["a", 1], ["b", 2]);
   two.forget("b");
   expect(two.holder("a")).toBe("a");
+});
+
+test("a tab without toasts holds nothing while another has some, but is the front", () => {
+  const two = stage(["a", 0, false], ["b", 0], ["c", 2, false]);
+  expect([two.holder("a"), two.front("a")]).toEqual(["b", "c"]);
+  two.note("b", { attention: 0, shows: false });
+  expect(two.holder("a")).toBe("c");
 });

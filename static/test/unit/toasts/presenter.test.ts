@@ -23,7 +23,11 @@ beforeEach(async () => {
   tabs.presents = true;
   notifier = script.notifier("token", (listener) => {
     others = listener;
-    return Object.assign(tabs, { share: (open: LinkFactory) => open, closeToasts: (ids: string[]) => closed.push(...ids) });
+    return Object.assign(tabs, {
+      share: (open: LinkFactory) => open,
+      stand: () => undefined,
+      closeToasts: (ids: string[]) => closed.push(...ids),
+    });
   });
   presenter = new Presenter(notifier, () => undefined);
   await script.online("user:42=1");
