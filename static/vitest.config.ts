@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  test: { environment: "happy-dom", include: ["test/unit/**/*.test.{ts,tsx}"] },
+  test: { environment: "happy-dom", setupFiles: "test/unit/setup.ts", include: ["test/unit/**/*.test.{ts,tsx}"] },
 });
