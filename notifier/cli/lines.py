@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
+from uuid import uuid4
 
 BATCH_LINES = 100
 BATCH_BYTES = 900_000
@@ -38,9 +41,7 @@ class Keys:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        path = Path(str(file.name))
-        name = str(path.resolve()) if path.is_file() else ""
-        self._name = hashlib.sha256(f"{name}\n".encode())
+        self._name = hashlib.sha256(f"{_name(file)}\n".encode())
         self._counts: Counter[bytes] = Counter()
 
     def key(self, text: bytes) -> str:
@@ -70,3 +71,12 @@ def batches(file: BinaryIO, sent: int) -> Iterator[Batch]:
         batch.text += line
     if batch.text:
         yield batch
+
+
+def _name(file: BinaryIO) -> str:
+    """By which a file is known again; what comes through a pipe is another file each time."""
+    path = Path(str(file.name))
+    if path.is_file():
+        return str(path.resolve())
+    about = os.fstat(file.fileno())
+    return f"{about.st_dev}:{about.st_ino}" if stat.S_ISREG(about.st_mode) else uuid4().hex

@@ -48,7 +48,7 @@ class Progress:
             return
         # No record, or none of ours: from the start.
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-            self._go_to([orjson.loads(row) for row in self._record.read_bytes().splitlines()])
+            self._go_to(list(_rows(self._record.read_bytes())))
         self._file.seek(0)
         with self._writing() as record:
             record.open("ab" if self.offset else "wb").close()
@@ -65,7 +65,7 @@ class Progress:
         row = {"line": self.line, "offset": self.offset, "digest": digest}
         row |= {"refused": list(refused.items())} if refused else {}
         with self._writing() as record, record.open("ab") as file:
-            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            file.write(b"\n" + orjson.dumps(row))
 
     def finish(self) -> None:
         """All of it has been sent; the next time it begins anew. Raises ``NotWritable``."""
@@ -95,3 +95,10 @@ class Progress:
             left -= len(chunk)
         if not left and read.hexdigest() == digest:
             self.line, self.offset, self.refused, self._digest = int(line), offset, refused, read
+
+
+def _rows(record: bytes) -> Iterator[Any]:
+    """What was written to the end: a full disk, say, may have torn a row."""
+    for row in record.splitlines():
+        with contextlib.suppress(ValueError):
+            yield orjson.loads(row)

@@ -39,7 +39,7 @@ def send(
     After an interruption the same command goes on where it ended, as FILE.sent tells. For a day,
     each line of a file counts once, however often it is sent and whatever becomes of the other
     lines; equal ones count one by one. A line may have an "idempotency_key" of its own, by which
-    it counts once in whatever file it stands.
+    it counts once in whatever file it stands. What comes through a pipe is sent each time.
     """
     given = {name: value for name, value in fields.items() if value not in (None, ())}
     if file is not None and given:

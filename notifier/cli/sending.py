@@ -16,7 +16,7 @@ import orjson
 from notifier.cli.lines import Line, batches
 from notifier.cli.progress import Progress
 from notifier.errors import NotifierError
-from notifier.publisher.http import answer_of, wait_of
+from notifier.publisher.http import answer_of, is_receipt, wait_of
 
 Bearer = Callable[[], str]
 """Gives a key or a token that is valid now."""
@@ -149,8 +149,10 @@ def _item(line: Line) -> bytes:
     batch. The server is to see the text as it is: what has no one meaning is refused there.
     """
     value = orjson.loads(line.text)
-    if not isinstance(value, dict) or not value or "idempotency_key" in value:
+    if not isinstance(value, dict) or not value or value.get("idempotency_key") is not None:
         return line.text
+    if "idempotency_key" in value:
+        return orjson.dumps(value | {"idempotency_key": line.key})
     return b'{"idempotency_key":"%b",%b' % (line.key.encode(), line.text[1:])
 
 
@@ -209,7 +211,8 @@ class _Post:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unreachable(f"no answer from {url} ({type(error).__name__})") from None
         answer = answer_of(text)
-        if answer is None and wait is None:
+        is_foreign = answer is None or (response.status < 300 and not is_receipt(answer))
+        if is_foreign and wait is None:
             raise Unreachable(f"{url} does not answer as a Notifier does ({response.status})")
         return response.status, wait, answer or {}
 

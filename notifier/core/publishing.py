@@ -90,8 +90,8 @@ class Publisher:
 
         ``body`` is what ``NotificationSchema`` describes. ``notification_id`` is a UUID that a
         trusted caller has made before (``new_id``); without it one is made here. Raises
-        ``Forbidden``, ``InvalidRequest``, ``Conflict`` or ``StoreUnavailable``; then nothing was
-        published.
+        ``Forbidden``, ``InvalidRequest`` or ``Conflict``: nothing was published; or
+        ``StoreUnavailable``: it may have been.
         """
         return await self._errands.to_its_end(
             self.accept(

@@ -31,8 +31,8 @@ if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then
   redis.call('XADD', lanes[priority], '*', unpack(ARGV, 6))
   redis.call('HSET', KEYS[1], ARGV[2], 'queued:' .. priority)
   redis.call('EXPIRE', KEYS[1], kept)
+  if record ~= '' then redis.call('SET', KEYS[3], record, 'EX', kept) end
 end
-if record ~= '' then redis.call('SET', KEYS[3], record, 'EX', kept) end
 return ''
 """
 """KEYS: outcomes, types, idempotency key, streams. ARGV: record of the key or nothing, id, seconds

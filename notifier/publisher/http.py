@@ -143,8 +143,8 @@ class HttpSender:
         answer = answer_of(text)
         if response.status >= 300:
             raise _problem(response.status, wait_of(response.status, response.headers), answer)
-        if answer is None:
-            raise _no_answer("but one that is not JSON")
+        if answer is None or (body is not None and not is_receipt(answer)):
+            raise _no_answer("but one that is no Notifier's")
         return answer
 
 
@@ -155,6 +155,11 @@ def answer_of(text: bytes) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def is_receipt(answer: Mapping[str, Any]) -> bool:
+    """Whether it is how a Notifier answers what was published: one, or a batch."""
+    return "id" in answer or "results" in answer
 
 
 def wait_of(status: int, headers: Mapping[str, str]) -> float | None:

@@ -136,8 +136,14 @@ class Publisher:
         It may be used again afterwards, and what is called meanwhile connects anew.
         """
         opened, self._opened = self._opened, None
-        if opened is not None:
-            await opened.close()
+        if opened is None:
+            return
+        try:
+            await opened.idle.wait()
+        except asyncio.CancelledError:
+            self._opened = self._opened or opened  # who gives up waiting leaves it as it was
+            raise
+        await opened.sender.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -170,30 +176,24 @@ class Publisher:
 
 
 class _Opened:
-    """A sender, and how many calls use it: it is closed when the last of them has ended."""
+    """A sender, and whether any calls use it."""
 
     def __init__(self, sender: Sender) -> None:
-        self._sender = sender
+        self.sender = sender
+        self.idle = asyncio.Event()
+        self.idle.set()
         self._calls = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
 
     @contextmanager
     def using(self) -> Iterator[Sender]:
         self._calls += 1
-        self._idle.clear()
+        self.idle.clear()
         try:
-            yield self._sender
+            yield self.sender
         finally:
             self._calls -= 1
             if not self._calls:
-                self._idle.set()
-
-    async def close(self) -> None:
-        try:
-            await self._idle.wait()
-        finally:
-            await self._sender.close()
+                self.idle.set()
 
 
 def at_index(index: int, error: RequestError) -> RequestError:

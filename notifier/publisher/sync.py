@@ -53,7 +53,8 @@ class SyncPublisher:
             patience=patience,
         )
         self._publisher()  # wrong settings are told here, not at the first notification
-        self._lock = threading.Lock()
+        # In the midst of a call a signal's handler or a destructor may close it in the same thread.
+        self._lock = threading.RLock()
         self._worker: _Worker | None = None
         self._dropped: weakref.finalize[[], SyncPublisher] | None = None
         _all.add(self)
@@ -126,7 +127,7 @@ class SyncPublisher:
 
     def _forget(self) -> None:
         """In a fork: its parent's thread is not here, and its parent's connections are not ours."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._take_worker()
 
 
@@ -138,8 +139,8 @@ class _Worker:
         self._loop = asyncio.new_event_loop()
         self._leaving: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run, name="notifier-publisher", daemon=True)
-        _workers.add(self)
         self._thread.start()
+        _workers.add(self)
 
     def ask(self, work: Work[Answer]) -> Future[Answer]:
         return asyncio.run_coroutine_threadsafe(work(self._publisher), self._loop)
@@ -164,7 +165,8 @@ class _Worker:
         try:
             await self._publisher.close()
         finally:
-            self._loop.stop()
+            # Behind the answers of calls that have ended in this very turn.
+            self._loop.call_soon(self._loop.stop)
 
 
 _all: weakref.WeakSet[SyncPublisher] = weakref.WeakSet()

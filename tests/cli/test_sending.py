@@ -113,6 +113,43 @@ async def test_a_line_may_bring_a_key_of_its_own(
     assert await count_published(node) - before == 3
 
 
+async def test_a_key_that_is_null_is_none(
+    at_node: CommandLine, node: NotifierProcess, tmp_path: Path
+) -> None:
+    """Such a line counts once, as one without a key."""
+    file = write_lines(
+        tmp_path / "null.jsonl", {"to": "user:k", "title": "x", "idempotency_key": None}
+    )
+    before = await count_published(node)
+    for _ in range(2):
+        await at_node("send", "--file", file)
+    assert await count_published(node) - before == 1
+
+
+async def test_what_comes_through_a_pipe_is_sent_each_time(
+    at_node: CommandLine, node: NotifierProcess, tmp_path: Path
+) -> None:
+    """It is not known to be the same as before; a file behind it is."""
+    file = write_lines(tmp_path / "some.jsonl", *numbered(2))
+    before = await count_published(node)
+    for _ in range(2):
+        await run_shell(at_node, f"cat {file} | {sys.executable} -m notifier send --file -")
+    assert await count_published(node) - before == 4
+    for _ in range(2):
+        await run_shell(at_node, f"{sys.executable} -m notifier send --file - < {file}")
+    assert await count_published(node) - before == 6
+
+
+async def run_shell(at_node: CommandLine, command: str) -> None:
+    process = await asyncio.create_subprocess_shell(
+        command,
+        cwd=at_node.folder,
+        env={**clean_environment(), "PYTHONPATH": str(REPOSITORY), **at_node.env},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await process.wait() == 0
+
+
 async def test_refused_lines_are_told_after_an_interruption_too(
     node: NotifierProcess, at_node: CommandLine, tmp_path: Path
 ) -> None:
@@ -203,6 +240,21 @@ async def test_sending_goes_on_where_it_was_interrupted(
     again = await at_node("send", "--file", file)
     assert "450 published" in again.output
     assert await count_published(node) == 450
+
+
+async def test_a_torn_row_of_the_record_counts_as_none(
+    node: NotifierProcess, at_node: CommandLine, tmp_path: Path
+) -> None:
+    """Sending goes on from the row before it."""
+    file = write_lines(tmp_path / "many.jsonl", *numbered(150))
+    sending = await start_sending(node, at_node, file)
+    sending.send_signal(signal.SIGINT)
+    await sending.wait()
+    with (tmp_path / "many.jsonl.sent").open("ab") as record:
+        record.write(b'\n{"line": 150, "off')
+    outcome = await at_node("send", "--file", file)
+    assert "Going on behind line 100." in outcome.errors
+    assert "50 published, 0 refused" in outcome.output
 
 
 async def start_sending(

@@ -199,10 +199,13 @@ async def test_what_stands_in_front_of_the_server_may_refuse(
     assert type(caught.value) is kind
 
 
+@pytest.mark.parametrize("text", ["<h1>Not now</h1>", '{"status": "maintenance"}'])
 @pytest.mark.parametrize("status", [200, 429, 502])
-async def test_what_stands_in_front_of_the_server_may_fail(proxy: Proxy, status: int) -> None:
+async def test_what_stands_in_front_of_the_server_may_fail(
+    proxy: Proxy, status: int, text: str
+) -> None:
     """It is asked again, in JSON or not, until the server answers."""
-    proxy.answers = [web.Response(status=status, text="<h1>Not now</h1>"), receipt()]
+    proxy.answers = [web.Response(status=status, text=text), receipt()]
     async with Publisher(proxy.url, key="x") as publisher:
         assert await publisher.publish("user:ada", "Hello") == "7"
 
@@ -233,6 +236,20 @@ async def test_closing_waits_for_calls_under_way(proxy: Proxy) -> None:
     assert [call.done() and call.result() for call in calls] == ["7", "7"]
     proxy.answers = [receipt()]
     assert await publisher.publish("user:ada", "Hello again") == "7"
+    await publisher.close()
+
+
+async def test_closing_may_be_given_up(proxy: Proxy) -> None:
+    """What is under way goes on, and it can be closed later."""
+    proxy.answers = [receipt()]
+    proxy.open.clear()
+    publisher = Publisher(proxy.url, key="x")
+    call = asyncio.create_task(publisher.publish("user:ada", "Hello"))
+    await until(lambda: proxy.asked == 1)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(publisher.close(), 0.01)
+    proxy.open.set()
+    assert await call == "7"
     await publisher.close()
 
 

@@ -150,6 +150,20 @@ async def test_handing_over_again_changes_nothing(
     assert await queue.titles() == ["Hello"]
 
 
+async def test_handing_over_again_takes_no_key_that_was_given_back(
+    redis_url: str, channel: str, queue: Queue
+) -> None:
+    """What came first may be a dead letter by then, and the key another one's."""
+    sender = way.RedisSender(redis_url, by="shop", channel=channel, verify_tls=True, patience=10)
+    draft = Draft.of({"to": "user:ada", "title": "Hello", "idempotency_key": "order-17"})
+    await sender.send([draft])
+    key = queue.names.key("shop", "order-17")
+    assert await queue.redis.delete(key) == 1
+    await sender.send([draft])
+    await sender.close()
+    assert not await queue.redis.exists(key)
+
+
 async def test_concurrent_calls_share_pipelines_in_order(shop: Publisher, queue: Queue) -> None:
     """Callers who begin one after another are queued one after another."""
     titles = [f"number {number}" for number in range(1_000)]

@@ -100,6 +100,35 @@ async def test_closing_leaves_no_caller_behind(
     assert not threads()
 
 
+async def test_closing_leaves_nobody_behind_who_is_answered_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a refusal that needs no connection, in the turn in which it is closed."""
+    ask = asyncio.run_coroutine_threadsafe
+
+    def ask_and_close(*arguments: Any) -> Future[Any]:
+        loop, held, go_on = arguments[1], threading.Event(), threading.Event()
+        loop.call_soon_threadsafe(lambda: held.set() or go_on.wait())
+        held.wait()  # both come in the turn after this one
+        answer = ask(*arguments)
+        threading.Thread(target=publisher.close).start()
+        threading.Timer(0.1, go_on.set).start()
+        return answer
+
+    monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", ask_and_close)
+    publisher = SyncPublisher(f"redis://127.0.0.1:{free_port()}")
+
+    def work() -> None:
+        with pytest.raises(InvalidRequest):
+            publisher.publish("user:ada", "")
+
+    async def has_ended() -> bool:
+        return not threads()
+
+    await asyncio.wait_for(asyncio.to_thread(work), 10)
+    await until(has_ended, what="its thread to end")
+
+
 async def test_who_waits_no_longer_does_not_keep_it_from_closing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

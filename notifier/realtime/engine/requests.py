@@ -69,8 +69,9 @@ def origin_allowed(request: web.Request, options: EngineOptions) -> bool:
     origin = request.headers.get("Origin")
     if origin is None or options.origins == ANY_ORIGIN or origin in options.origins:
         return True
-    own = _place_of(f"http://{_own_host(request, options.trusted_hops)}")
-    return own is not None and _place_of(origin) == own
+    place = _place_of(origin)
+    hosts = _own_hosts(request, options.trusted_hops)
+    return place is not None and place in [_place_of(f"http://{host}") for host in hosts]
 
 
 def cors_headers(request: web.Request) -> dict[str, str]:
@@ -92,9 +93,10 @@ def cors_headers(request: web.Request) -> dict[str, str]:
     return headers
 
 
-def _own_host(request: web.Request, trusted_hops: int) -> str:
-    forwarded = request.headers.get("X-Forwarded-Host") if trusted_hops else None
-    return forwarded or request.host
+def _own_hosts(request: web.Request, trusted_hops: int) -> list[str]:
+    """What the request calls this server, and what the first of trusted proxies was called."""
+    forwarded = request.headers.get("X-Forwarded-Host", "") if trusted_hops else ""
+    return [request.host, forwarded.partition(",")[0].strip()]
 
 
 def _place_of(origin: str) -> tuple[str, int | None] | None:

@@ -25,9 +25,12 @@ DEFAULT_NAME = "notifier"
 """The database, where the address names none."""
 
 TIMEOUT = 1.2
-"""Seconds a round trip may take. An append may wait for the group before its own: twice this is the
-longest that a call lasts when the server has gone silent, and must stay below 3 s on a node that is
-busy, too."""
+"""Seconds a round trip may take, and a call wait for the one before it."""
+
+GROUP_SECONDS = 1.6
+"""Seconds all round trips of a group of appends may take: while a primary is elected each may be
+late. With ``TIMEOUT``, which it may wait for the group before its own, it is the longest that an
+append lasts, and must stay below 3 s on a node that is busy, too."""
 
 POOL = 50
 """Connections of one node at most; whoever finds none within ``TIMEOUT`` is refused."""
@@ -75,13 +78,14 @@ INDEXES = {
 
 
 @contextmanager
-def available() -> Iterator[None]:
-    """Give what is inside ``TIMEOUT`` seconds; any error of the driver is ``StoreUnavailable``.
+def available(seconds: float = TIMEOUT) -> Iterator[None]:
+    """Give what is inside so many seconds; any error of the driver is ``StoreUnavailable``.
 
     Also that a number is too large for it: others may be in the same query, and can try again.
+    Inside another one, the earlier end holds.
     """
     try:
-        with pymongo.timeout(TIMEOUT):
+        with pymongo.timeout(seconds):
             yield
     except (PyMongoError, BSONError, OSError, OverflowError) as error:
         raise StoreUnavailable("The store cannot be used at the moment.") from error

@@ -23,7 +23,14 @@ from notifier.errors import StoreUnavailable
 from notifier.store.entries import Withdrawing, by_log
 from notifier.store.grouping import Grouping
 from notifier.store.mongo.appending import Appender
-from notifier.store.mongo.database import AT_ONCE, TIMEOUT, Database, Document, available
+from notifier.store.mongo.database import (
+    AT_ONCE,
+    GROUP_SECONDS,
+    TIMEOUT,
+    Database,
+    Document,
+    available,
+)
 from notifier.store.mongo.documents import entry_from, entry_id, of_notification
 from notifier.store.mongo.drafts import Draft
 from notifier.store.mongo.ends import EndReader
@@ -249,9 +256,10 @@ class MongoLog:
     async def _flush(self, drafts: Sequence[Draft]) -> list[Receipt | Exception]:
         failure: Exception | None = None
         try:
-            await self._database.require_indexes()
-            await self._idempotency.claim(drafts)
-            await self._appender.append([draft for draft in drafts if draft.refusal is None])
+            with available(GROUP_SECONDS):
+                await self._database.require_indexes()
+                await self._idempotency.claim(drafts)
+                await self._appender.append([draft for draft in drafts if draft.refusal is None])
         except StoreUnavailable as error:
             failure = error
         return [draft.outcome(failure) for draft in drafts]

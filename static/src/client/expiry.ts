@@ -28,7 +28,7 @@ export class Expiry {
   watch(items: readonly Item[], until: string | null): void {
     if (items === this.#items && until === this.#until) return;
     this.#items = items;
-    this.#ends = new Map(items.map((item) => [item.id, this.#ends.get(item.id) ?? endOf(item)]));
+    this.#ends = new Map(items.map((item) => [item.id, this.#endOf(item)]));
     this.#until = until;
     this.#arm();
   }
@@ -39,6 +39,11 @@ export class Expiry {
     this.#items = [];
     this.#ends = new Map();
     this.#until = null;
+  }
+
+  #endOf(item: Item): number {
+    const hasEnded = this.#settled.has(item.id);
+    return this.#ends.get(item.id) ?? (hasEnded ? 0 : endOf(item));
   }
 
   #arm(): void {

@@ -79,7 +79,8 @@ export class Feed {
     if (before === null) return;
     const { answer, redo } = await this.changes.follow(this.port.request({ limit: this.#asMuchAgain(), before }));
     const inbox = this.port.inbox();
-    if (inbox.next === before) this.port.update(redo(inboxes.loadOlder(inbox, answer)));
+    const { unread, unseen } = inbox; // older ones are counted already, as they are now
+    if (inbox.next === before) this.port.update({ ...redo(inboxes.loadOlder(inbox, answer)), unread, unseen });
   }
 
   /** Who has scrolled far goes on in larger steps. */

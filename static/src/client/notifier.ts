@@ -18,12 +18,16 @@ import { type LogEvent, Reader } from "./reader.ts";
 import type { NotifierEvents, Snapshot } from "./snapshot.ts";
 import { type TokenSource, Tokens } from "./tokens.ts";
 
+const COUNTED = 100;
+
 /** A client of one user: once connected it stays so, and it holds the inbox. */
 export class Notifier {
   #inbox: Inbox = inboxes.EMPTY;
   #snapshot: Snapshot;
   #known = false;
-  #presenters = 0;
+  readonly #presenters = new Set<object>();
+  /** A link has opened and tells what was missed. */
+  #catchingUp = false;
   /** The ids of missed notifications, to be told when the preferences of now are here. */
   #missed: string[] = [];
   /** Jumps in a log are no losses on the present link. */
@@ -83,13 +87,14 @@ export class Notifier {
       changed: () => this.#publish(),
       acted: (action, outcome) => this.#actions.mirror(action, outcome),
       toastsClosed: (ids) => this.#events.emit("toastsClosed", { ids }),
-      shows: () => this.#presenters > 0,
+      shows: () => this.#presenters.size > 0,
     });
     this.#catalogue = new Catalogue(url, tokens, () => this.#events.emit("types", undefined));
     this.#connection = new Connection(url, this.#tabs.share(link), tokens, () => this.#since(), {
       changed: () => this.#publish(),
       opened: ({ gapless }) => {
         this.#gapless = gapless;
+        this.#catchingUp = true;
         this.#reader.replay();
         this.#catalogue.load();
       },
@@ -215,12 +220,12 @@ export class Notifier {
 
   /** There is something here to show toasts with, until the function that is returned is called. */
   enterStage(): () => void {
-    const count = (change: number) => {
-      this.#presenters += change;
-      this.#tabs.stand();
+    const presenter = {};
+    this.#presenters.add(presenter);
+    this.#tabs.stand();
+    return () => {
+      if (this.#presenters.delete(presenter)) this.#tabs.stand();
     };
-    count(1);
-    return () => count(-1);
   }
 
   #since(): string | undefined {
@@ -238,8 +243,9 @@ export class Notifier {
     const here = recovered ? furthest(theirs, this.#inbox.cursor) : theirs;
     const { unread, unseen, loaded } = this.#inbox;
     this.#update(inboxes.withCounts({ ...this.#inbox, cursor: here }, counts));
-    const asExpected = unread === counts.unread && unseen === counts.unseen;
+    const asExpected = isCount(unread, counts.unread) && isCount(unseen, counts.unseen);
     if (!loaded || this.#connection.state !== "online" || !asExpected) this.#feed.refresh();
+    this.#catchingUp = false;
     this.#tellMissed();
   }
 
@@ -263,8 +269,8 @@ export class Notifier {
     this.#update(inboxes.arrive(this.#inbox, entry));
     const item = this.#inbox.items[0];
     if (!item || !isNew) return;
-    if (this.#connection.state === "online") this.#events.emit("notification", { item, replayed: filled });
-    else this.#missed.push(item.notification_id);
+    if (this.#catchingUp) this.#missed.push(item.notification_id);
+    else this.#events.emit("notification", { item, replayed: filled });
   }
 
   #remove(ids: readonly string[]): void {
@@ -357,4 +363,9 @@ export class Notifier {
       leads: this.#tabs.leads,
     };
   }
+}
+
+/** The server stops counting at 100; what comes then is counted here. */
+function isCount(ours: number, theirs: number): boolean {
+  return Math.min(ours, COUNTED) === Math.min(theirs, COUNTED);
 }

@@ -94,7 +94,8 @@ export class Panel {
   /** `fresh`: the notifications that are new since the panel was opened. */
   render(snapshot: Snapshot, fresh: ReadonlySet<string>): void {
     const index = this.#window.indexOf(this.#active);
-    keepFocus(this.element, () => this.#render(snapshot, fresh), () => void this.#focusNear(index));
+    const near = this.#window.isInView(index) ? index : -1;
+    keepFocus(this.element, () => this.#render(snapshot, fresh), () => void this.#focusNear(near));
   }
 
   #render(snapshot: Snapshot, fresh: ReadonlySet<string>): void {
@@ -212,10 +213,10 @@ export class Panel {
     return title !== undefined;
   }
 
-  /** The card in this place, or the last before it; for what is no card, the panel. */
+  /** The card in this place, or the last before it; for what is no card that is looked at, the panel. */
   #focusNear(index: number): void {
     if (index >= 0 && (this.#focus(index - 1, 1) || this.#focus(index, -1))) return;
-    this.element.focus();
+    this.element.focus({ preventScroll: true });
   }
 
   #key(event: KeyboardEvent): void {

@@ -44,6 +44,10 @@ export class NotifierToasts extends NotifierElement {
       const { relatedTarget } = event as FocusEvent;
       if (relatedTarget && !this.root.contains(relatedTarget as Node)) this.#origin = relatedTarget as HTMLElement;
     });
+    this.root.addEventListener("focusout", (event) => {
+      const { relatedTarget } = event as FocusEvent;
+      if (relatedTarget && !this.root.contains(relatedTarget as Node)) this.#origin = undefined;
+    });
   }
 
   /** A dialog that is moved stays open, but keeps nobody from the rest of the page any more: it opens anew. */
@@ -90,7 +94,7 @@ export class NotifierToasts extends NotifierElement {
     PLACEMENTS.forEach((placement, index) => {
       const there = toasts.filter((toast) => toast.placement === placement);
       const update = () => this.#lists[index]?.update(there);
-      keepFocus(this.#stacks[index]!, update, () => this.#first ?? this.#origin);
+      keepFocus(this.#stacks[index]!, update, () => this.#first ?? this.#takeOrigin());
     });
     this.#speak(toasts, messages);
     this.#modal?.render(critical);
@@ -113,6 +117,13 @@ export class NotifierToasts extends NotifierElement {
     event.preventDefault();
     this.renderNow();
     this.#first?.focus();
+  }
+
+  /** Once: later it is where the focus was long ago. */
+  #takeOrigin(): HTMLElement | undefined {
+    const origin = this.#origin;
+    this.#origin = undefined;
+    return origin;
   }
 
   get #first(): HTMLElement | undefined {

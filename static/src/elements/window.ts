@@ -60,6 +60,12 @@ export class WindowedList<T> {
     return row ? (this.#indices.get(row[0]) ?? -1) : -1;
   }
 
+  /** Whether a part of the row can be seen. */
+  isInView(index: number): boolean {
+    const top = this.scroller.scrollTop - this.list.offsetTop;
+    return index >= 0 && this.#tops[index + 1]! >= top && this.#tops[index]! <= top + this.scroller.clientHeight;
+  }
+
   /** Scrolls as far as needed and gives the row's element. */
   reveal(index: number): HTMLElement | undefined {
     const key = this.#keys[index];

@@ -46,7 +46,9 @@ export function arrive(inbox: Inbox, entry: Entry): Inbox {
   const known = inbox.items.find((item) => item.notification_id === entry.notification_id);
   if (known) return replace(inbox, known, { ...known, aliases: union(known.aliases, [entry.id]) });
   const rest = entry.replaces ? remove(inbox, entry.replaces) : inbox;
-  return recount(rest, [asItem({ ...entry, read: false, seen: false }), ...rest.items]);
+  // In the order in which a feed has them: what is loaded again is compared as JSON.
+  const { id, ...told } = entry;
+  return recount(rest, [asItem({ id, read: false, seen: false, ...told }), ...rest.items]);
 }
 
 export function moveTo(inbox: Inbox, position: Position): Inbox {

@@ -41,9 +41,9 @@ export class Rest {
       return (await response.json()) as Requests[N][1];
     } catch (error) {
       if (deadline.passed) throw new NotifierError("timeout", "The server did not answer in time.");
-      const { code, message } = asProblem(error);
+      const { code, message, retryAfter } = asProblem(error);
       // What was sent may have arrived, although no answer of the server came back.
-      throw code === "offline" ? new NotifierError("timeout", message) : error;
+      throw code === "offline" ? new NotifierError("timeout", message, retryAfter) : error;
     } finally {
       deadline.end();
     }

@@ -65,13 +65,15 @@ export class NotifierPreferences extends NotifierElement {
   }
 
   async #save(change: PreferencesChange): Promise<void> {
+    const { notifier } = this;
     this.#saving++;
     this.#say("saving", this.#words.saving);
     try {
-      await this.notifier?.setPreferences(change);
+      await notifier?.setPreferences(change);
       // What was said meanwhile, or failed, is not yet read.
       if (this.#saving === 1 && this.#status!.dataset["state"] === "saving") this.#say("saved", this.#words.saved);
     } catch (error) {
+      if (this.notifier !== notifier) return; // nothing of the last user's is for the next
       const isUnknown = (error as NotifierError).code === "timeout";
       const again = button({ class: "plain" }, () => void this.#save(change), this.#words.retry);
       this.#say("failed", isUnknown ? this.messages!.actionFailed.unknown : this.#words.failed, again);

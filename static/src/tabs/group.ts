@@ -151,7 +151,7 @@ export class Group {
 
   /** Says what counts for who presents, after it has changed. */
   stand(): void {
-    if (!this.leads) return this.tell({ kind: "standing", standing: this.#standing });
+    if (!this.leads) return this.#presence.entered(() => this.tell({ kind: "standing", standing: this.#standing }));
     this.#stage.note(this.#line.id, this.#standing);
     this.#direct();
   }

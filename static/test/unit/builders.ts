@@ -16,7 +16,8 @@ export function entry(id: string, fields: Partial<Entry> = {}): Entry {
 }
 
 export function feedEntry(id: string, fields: Partial<FeedEntry> = {}): FeedEntry {
-  return { ...entry(id, fields), read: false, seen: false, ...fields };
+  const { id: _, ...told } = entry(id, fields);
+  return { id, read: false, seen: false, ...told, ...fields };
 }
 
 /** A page of these entries; counts are of the page unless given. */

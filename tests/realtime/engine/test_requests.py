@@ -65,10 +65,12 @@ def test_origin(origins: Any, origin: str | None, allowed: bool) -> None:
 
 
 def test_own_origin_behind_a_proxy() -> None:
-    """Behind a trusted proxy the own host is the one that the proxy was asked for."""
-    headers = {"Origin": "https://site.example", "X-Forwarded-Host": "site.example"}
+    """Behind trusted proxies the own host is also the one that the first was asked for."""
+    headers = {"Origin": "https://site.example", "X-Forwarded-Host": "site.example, push.example"}
     assert requests.origin_allowed(request(headers), EngineOptions(trusted_hops=1))
     assert not requests.origin_allowed(request(headers), EngineOptions())
+    headers = {"Origin": "http://push.example", "X-Forwarded-Host": "elsewhere.example"}
+    assert requests.origin_allowed(request(headers), EngineOptions(trusted_hops=1))
 
 
 def test_preflight() -> None:

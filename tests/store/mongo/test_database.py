@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 
 import bson.errors
 import pymongo.errors
@@ -15,7 +15,10 @@ from notifier.core.models import View
 from notifier.core.ports import Store
 from notifier.errors import Conflict, StoreUnavailable
 from notifier.store import open_store
-from notifier.store.mongo.database import TIMEOUT, Document, available
+from notifier.store.mongo import log
+from notifier.store.mongo.database import GROUP_SECONDS, TIMEOUT, Document, available
+from notifier.store.mongo.drafts import Draft
+from notifier.store.mongo.idempotency import IdempotencyKeys
 from tests.servers import Mongod, until
 from tests.store.samples import Clock, publication
 
@@ -52,8 +55,30 @@ def test_every_error_of_the_driver_is_turned_in_one_place(error: type[Exception]
 
 
 def test_waiting_for_one_group_and_being_in_the_next_keeps_the_promise() -> None:
-    """Two flushes are the longest that a caller of ``append`` waits."""
-    assert 2 * TIMEOUT < PROMISE
+    """It is the longest that a caller of ``append`` waits."""
+    assert TIMEOUT + GROUP_SECONDS < PROMISE
+
+
+async def test_the_round_trips_of_a_group_end_together(
+    empty_mongo_uri: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long each may take: what comes after a slow one is not waited for as long again."""
+    store = await open_store(empty_mongo_uri, clock=clock)
+    await store.append(publication(clock, "everyone"))
+    claim = IdempotencyKeys.claim
+
+    async def claim_slowly(keys: IdempotencyKeys, drafts: Collection[Draft]) -> None:
+        await claim(keys, drafts)
+        await asyncio.sleep(0.3)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "GROUP_SECONDS", 0.2)
+        await store.append(publication(clock, "everyone"))
+        patch.setattr(IdempotencyKeys, "claim", claim_slowly)
+        with pytest.raises(StoreUnavailable):
+            await store.append(publication(clock, "everyone"))
+    await store.append(publication(clock, "everyone"))
+    await store.close()
 
 
 @pytest.fixture

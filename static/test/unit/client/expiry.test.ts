@@ -71,9 +71,10 @@ test("what is counted but not loaded is settled after its time, once, also where
 });
 
 test("an item that a server behind our clock still has is taken away again, and not asked for", () => {
-  const items = [item("1@user:42", 1_000)];
+  const items = [{ ...item("1@user:42", 1_000), created_at: "2026-11-22T11:00:00.000Z" }];
   expiry.watch(items, null);
   vi.advanceTimersByTime(10_000);
+  expiry.watch([], null);
   expiry.watch([...items], null);
   vi.advanceTimersByTime(10_000);
   expect([gone, settled]).toEqual([["1@user:42", "1@user:42"], 1]);
