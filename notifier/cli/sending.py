@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any, BinaryIO
 from uuid import uuid4
 
@@ -15,8 +17,8 @@ import orjson
 
 from notifier.cli.lines import Line, batches
 from notifier.cli.progress import Progress
-from notifier.errors import NotifierError
-from notifier.publisher.http import answer_of, is_receipt, wait_of
+from notifier.errors import NotifierError, RequestError
+from notifier.publisher.http import answer_of, is_receipt, pauses, settled, wait_of
 
 Bearer = Callable[[], str]
 """Gives a key or a token that is valid now."""
@@ -25,10 +27,6 @@ TIMEOUT = aiohttp.ClientTimeout(total=30)
 
 ATTEMPTS = 10
 """How often something is sent to a server that asks to come back later."""
-
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 5.0
-"""Seconds; doubled each time."""
 
 
 class Refused(NotifierError):
@@ -166,7 +164,7 @@ class _Post:
 
     async def send(self, path: str, body: bytes, *, key: str | None = None) -> Mapping[str, Any]:
         """The server's answer. Waits as long as the server asks to, ``ATTEMPTS`` times."""
-        for pause in _pauses():
+        for pause in islice(pauses(), ATTEMPTS):
             status, wait, answer = await self._post(path, body, key)
             if status < 300:
                 return answer
@@ -177,22 +175,15 @@ class _Post:
 
     async def send_batch(self, notifications: Sequence[bytes]) -> Sequence[Mapping[str, Any]]:
         """A result for each. Those that the server asks for later are sent again."""
-        results: list[Mapping[str, Any]] = [{}] * len(notifications)
-        left: Sequence[int] = range(len(notifications))
-        for pause in _pauses():
-            body = b'{"notifications":[%b]}' % b",".join(notifications[index] for index in left)
-            answer = await self.send("v1/notifications/batch", body)
-            waits = {}
-            for index, result in zip(left, answer["results"], strict=True):
-                results[index] = result
-                wait = result.get("error", {}).get("retry_after")
-                if wait is not None:
-                    waits[index] = float(wait)
-            if not waits:
-                return results
-            left = list(waits)
-            await asyncio.sleep(max(pause, *waits.values()))
-        raise Unreachable("the server could not store all of them")
+        waits = islice(pauses(), ATTEMPTS - 1)
+
+        async def rest(postponed: Sequence[RequestError]) -> None:
+            pause = next(waits, None)
+            if pause is None:
+                raise Unreachable("the server could not store all of them")
+            await asyncio.sleep(max(pause, *(error.retry_after or 0.0 for error in postponed)))
+
+        return await settled(notifications, partial(self.send, "v1/notifications/batch"), rest)
 
     async def _post(
         self, path: str, body: bytes, key: str | None
@@ -215,11 +206,6 @@ class _Post:
         if is_foreign and wait is None:
             raise Unreachable(f"{url} does not answer as a Notifier does ({response.status})")
         return response.status, wait, answer or {}
-
-
-def _pauses() -> Iterator[float]:
-    """Seconds behind each attempt, if the server does not ask for more."""
-    return (min(FIRST_PAUSE * 2**n, LONGEST_PAUSE) for n in range(ATTEMPTS))
 
 
 def _size(file: BinaryIO) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -94,34 +95,26 @@ class HttpSender:
 
     async def _send_batch(self, items: Sequence[bytes]) -> list[str | RequestError]:
         """Each as a server takes it; those that it could not take now are sent again."""
-        until, pauses = self._until(), _pauses()
-        answers: list[str | RequestError] = [""] * len(items)
-        left: Sequence[int] = range(len(items))
-        while True:
-            body = b'{"notifications":[%b]}' % b",".join(items[index] for index in left)
-            told = await self._call("POST", f"{_PATH}/batch", until, body)
-            postponed = {}
-            for index, result in zip(left, told["results"], strict=True):
-                answers[index] = answer = _result(result)
-                if isinstance(answer, RequestError) and answer.retry_after is not None:
-                    postponed[index] = answer
-            if not postponed:
-                return answers
-            left = list(postponed)
-            await _rest(postponed.values(), next(pauses), until)
+        until, waits = self._until(), pauses()
+        results = await settled(
+            items,
+            partial(self._call, "POST", f"{_PATH}/batch", until),
+            lambda postponed: _rest(postponed, next(waits), until),
+        )
+        return [_refusal(result) or str(result["id"]) for result in results]
 
     async def _call(
         self, method: str, path: str, until: float, body: bytes | None = None, key: str = ""
     ) -> Mapping[str, Any]:
         """Ask until there is an answer that is not to be asked for again."""
-        pauses = _pauses()
+        waits = pauses()
         while True:
             try:
                 return await self._ask(method, path, body, key)
             except RequestError as error:
                 if error.retry_after is None:
                     raise
-                await _rest([error], next(pauses), until)
+                await _rest([error], next(waits), until)
 
     def _until(self) -> float:
         """When the patience of a call that begins now has ended."""
@@ -189,7 +182,32 @@ def _batches(drafts: Sequence[Draft]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _pauses() -> Iterator[float]:
+async def settled(
+    items: Sequence[bytes],
+    ask: Callable[[bytes], Awaitable[Mapping[str, Any]]],
+    rest: Callable[[Sequence[RequestError]], Awaitable[None]],
+) -> list[Mapping[str, Any]]:
+    """The result of each item of a batch. Those that the server postpones are sent again.
+
+    ``ask`` calls it with a body; ``rest`` waits when something is postponed, or raises.
+    """
+    results: list[Mapping[str, Any]] = [{}] * len(items)
+    left: Sequence[int] = range(len(items))
+    while True:
+        told = await ask(b'{"notifications":[%b]}' % b",".join(items[index] for index in left))
+        postponed = {}
+        for index, result in zip(left, told["results"], strict=True):
+            results[index] = result
+            refusal = _refusal(result)
+            if refusal is not None and refusal.retry_after is not None:
+                postponed[index] = refusal
+        if not postponed:
+            return results
+        left = list(postponed)
+        await rest(list(postponed.values()))
+
+
+def pauses() -> Iterator[float]:
     """Seconds behind each try, if the server does not ask for more."""
     return (min(PAUSE_SECONDS * 2**n, LONGEST_PAUSE_SECONDS) for n in count())
 
@@ -214,10 +232,10 @@ def _no_answer(why: str) -> QueueUnavailable:
     return QueueUnavailable(f"There was no answer from the server ({why}).")
 
 
-def _result(result: Mapping[str, Any]) -> str | RequestError:
-    """The id of one of a batch, or why it was refused."""
+def _refusal(result: Mapping[str, Any]) -> RequestError | None:
+    """Why one of a batch was refused; None if it was not."""
     if "error" not in result:
-        return str(result["id"])
+        return None
     error = result["error"]
     return _error(result["status"], error, error.get("message"), error.get("retry_after"))
 

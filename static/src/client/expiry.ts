@@ -28,7 +28,8 @@ export class Expiry {
   watch(items: readonly Item[], until: string | null): void {
     if (items === this.#items && until === this.#until) return;
     this.#items = items;
-    this.#ends = new Map(items.map((item) => [item.id, this.#endOf(item)]));
+    const ends = this.#ends;
+    this.#ends = new Map(items.map((item) => [item.id, ends.get(item.id) ?? endOf(item, this.#settled.has(item.id))]));
     this.#until = until;
     this.#arm();
   }
@@ -39,11 +40,6 @@ export class Expiry {
     this.#items = [];
     this.#ends = new Map();
     this.#until = null;
-  }
-
-  #endOf(item: Item): number {
-    const hasEnded = this.#settled.has(item.id);
-    return this.#ends.get(item.id) ?? (hasEnded ? 0 : endOf(item));
   }
 
   #arm(): void {
@@ -76,7 +72,8 @@ export class Expiry {
 }
 
 /** The server tells nothing that has expired: what seems so lives its time from now on, as our clock runs ahead. */
-function endOf({ created_at, expires_at }: Item): number {
+function endOf({ created_at, expires_at }: Item, hasEnded: boolean): number {
+  if (hasEnded) return 0;
   const [now, end] = [Date.now(), time(expires_at)];
   return end > now ? end : now + Math.max(0, end - time(created_at));
 }

@@ -40,14 +40,12 @@ export class NotifierToasts extends NotifierElement {
     for (const use of ["pointerover", "pointerout", "focusin", "focusout"]) {
       this.root.addEventListener(use, () => this.#holdWhileUsed());
     }
-    this.root.addEventListener("focusin", (event) => {
-      const { relatedTarget } = event as FocusEvent;
-      if (relatedTarget && !this.root.contains(relatedTarget as Node)) this.#origin = relatedTarget as HTMLElement;
-    });
-    this.root.addEventListener("focusout", (event) => {
-      const { relatedTarget } = event as FocusEvent;
-      if (relatedTarget && !this.root.contains(relatedTarget as Node)) this.#origin = undefined;
-    });
+    for (const use of ["focusin", "focusout"] as const) {
+      this.root.addEventListener(use, (event) => {
+        const other = (event as FocusEvent).relatedTarget as HTMLElement | null;
+        if (other && !this.root.contains(other)) this.#origin = use === "focusin" ? other : undefined;
+      });
+    }
   }
 
   /** A dialog that is moved stays open, but keeps nobody from the rest of the page any more: it opens anew. */
